@@ -1,0 +1,8 @@
+"""python -m t2v"""
+
+import sys
+
+from t2v.cli import main
+
+
+sys.exit(main())

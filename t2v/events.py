@@ -1,0 +1,40 @@
+"""What a pipeline yields: small frozen values that know no prompt box, no file and no browser."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+
+
+Stage = Literal["initialization", "streaming_t2v", "refinement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know about this video, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One denoising step of one chunk has finished."""
+
+    stage: Stage
+    chunk_index: int
+    step: int  # 1 .. num_steps
+    num_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Frames that are final and were in no chunk before."""
+
+    stage: Stage
+    index: int
+    start_frame: int
+    frames: UInt8[np.ndarray, "f h w 3"]
+
+
+Event = Notice | StepDone | Chunk

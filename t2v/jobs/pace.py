@@ -1,0 +1,47 @@
+"""How long it will take, from how long it took."""
+
+from t2v.events import StepDone
+
+
+SMOOTHING = 0.3  # weight of the newest measurement
+
+
+class Pace:
+    """Estimates from the steps and chunks of this run. All times are seconds on one clock."""
+
+    def __init__(self, num_chunks: int, now: float):
+        self.per_chunk = 0.0  # seconds; 0 as long as nothing is known
+        self._num_chunks = num_chunks
+        self._num_done = 0
+        self._start = now
+        self._chunk_start = now
+        self._last_step = None
+        self._step_seconds = None
+        self._chunk_seconds = None
+
+    def step_done(self, step: StepDone, now: float) -> tuple[float, float, float]:
+        """Returns (elapsed, until the next chunk, until the end)."""
+        before = self._chunk_start if self._last_step is None else self._last_step
+        self._step_seconds = _smooth(self._step_seconds, now - before)
+        self._last_step = now
+
+        next_chunk_in = (step.num_steps - step.step) * self._step_seconds
+        if self._chunk_seconds is not None:
+            # Decoding and writing belong to a chunk, too.
+            in_chunk = now - self._chunk_start
+            next_chunk_in = max(next_chunk_in, self._chunk_seconds - in_chunk)
+        self.per_chunk = self._chunk_seconds or step.num_steps * self._step_seconds
+        num_left = self._num_chunks - step.chunk_index - 1
+        return now - self._start, next_chunk_in, next_chunk_in + num_left * self.per_chunk
+
+    def chunk_done(self, now: float) -> None:
+        # The first chunk is unlike the others: the second one replaces what it said.
+        previous = self._chunk_seconds if self._num_done > 1 else None
+        self._chunk_seconds = _smooth(previous, now - self._chunk_start)
+        self._num_done += 1
+        self._chunk_start = now
+        self._last_step = None
+
+
+def _smooth(average: float | None, value: float) -> float:
+    return value if average is None else average + SMOOTHING * (value - average)

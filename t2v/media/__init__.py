@@ -1,0 +1,1 @@
+"""Video files, segments for the browser and pictures: frames in, files out."""

@@ -1,0 +1,47 @@
+"""Two videos side by side, in one file."""
+
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from t2v.errors import MediaError
+from t2v.media.video import reason
+
+
+# The colour space of our files, said and used.
+COLOURS = ("-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709")
+COLOURS = (*COLOURS, "-color_primaries", "bt709", "-color_trc", "bt709")
+
+
+def write_side_by_side(left: Path, right: Path, path: Path) -> None:
+    """Both at the height of the larger one, as long as the shorter one. Reads frame by frame.
+
+    Raises:
+        MediaError: one of them cannot be read, or the disk refuses the file.
+    """
+    from moviepy import VideoFileClip, clips_array  # takes a second
+
+    part = path.with_name(f".{path.stem}.part.mp4")
+    try:
+        with ExitStack() as opened:
+            clips = [
+                opened.enter_context(VideoFileClip(str(video), audio=False))
+                for video in (left, right)
+            ]
+            height = max(clip.h for clip in clips)
+            seconds = min(clip.duration for clip in clips)
+            clips = [clip.resized(height=height).subclipped(0, seconds) for clip in clips]
+            clips_array([clips]).write_videofile(
+                str(part),
+                codec="libx264",
+                audio=False,
+                threads=1,
+                ffmpeg_params=["-crf", "16", "-pix_fmt", "yuv420p", *COLOURS],
+                logger=None,
+            )
+        os.replace(part, path)
+    except (OSError, ValueError) as error:
+        raise MediaError(f"the videos cannot be put side by side: {reason(error)}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

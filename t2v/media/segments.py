@@ -1,0 +1,115 @@
+"""Segments: one small H.264 file per chunk for the browser, joined without encoding them again.
+
+Every segment starts with a key frame and has no B-frames: a player that waits for the next one can
+show all of this one. Its clock starts at 0; whoever joins segments moves them to their place.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import av
+
+from t2v.errors import MediaError
+from t2v.media.video import (
+    MEDIA_FAILURES,
+    Frames,
+    add_h264_stream,
+    encode,
+    finish,
+    open_mp4,
+    pad_to_even,
+    reason,
+)
+
+
+SEGMENT_OPTIONS = {
+    "preset": "veryfast",
+    "crf": "16",
+    "tune": "zerolatency",
+    "bf": "0",
+    "sc_threshold": "0",
+}
+
+
+def write_segment(path: Path, frames: Frames, *, fps: int) -> None:
+    """Writes the frames of one chunk; the file appears under its name when it is complete.
+
+    Raises:
+        MediaError: there are no frames, or the disk refuses them.
+    """
+    if not len(frames):
+        raise MediaError("a segment needs at least one frame")
+    frames = pad_to_even(frames)
+    part = path.with_name(f".{path.name}.part")
+    options = SEGMENT_OPTIONS | {"g": str(len(frames))}
+    try:
+        container = open_mp4(part, {})
+        stream = add_h264_stream(container, fps, *frames.shape[1:3], options)
+        try:
+            encode(container, stream, frames, first_frame=0)
+        finally:
+            finish(container, stream)
+        os.replace(part, path)
+    except MEDIA_FAILURES as error:
+        raise MediaError(f"cannot write {path.name}: {reason(error)}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def join_segments(
+    segments: Iterable[Path],
+    path: Path,
+    *,
+    metadata: dict[str, Any] | None = None,
+) -> int:
+    """Puts segments of the same size and rate one after the other into one mp4.
+
+    Reads one segment at a time and copies it as it is. Returns the number of frames; without
+    segments that is 0, and no file is written.
+
+    Raises:
+        MediaError: a segment cannot be read, or the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    joined = stream = None
+    num_frames = 0
+    try:
+        for segment in segments:
+            with av.open(str(segment)) as source:
+                original = source.streams.video[0]
+                if joined is None:
+                    joined = open_mp4(part, metadata or {})
+                    stream = joined.add_stream_from_template(original)
+                    frame_ticks = round(1 / (original.average_rate * original.time_base))
+                num_frames += _append(source, joined, stream, num_frames * frame_ticks)
+        if joined is None:
+            return 0
+        joined.close()
+        os.replace(part, path)
+    except (*MEDIA_FAILURES, IndexError) as error:
+        raise MediaError(f"cannot join the segments: {reason(error)}") from error
+    finally:
+        if joined is not None:
+            with suppress(*MEDIA_FAILURES):
+                joined.close()
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return num_frames
+
+
+def _append(source, joined, stream, start: int) -> int:
+    """Copies the packets of one segment, `start` ticks later. Returns how many there were."""
+    num_frames = 0
+    for packet in source.demux(video=0):
+        if packet.dts is None:  # the demuxer's end mark
+            continue
+        packet.pts += start
+        packet.dts += start
+        packet.stream = stream
+        joined.mux(packet)
+        num_frames += 1
+    return num_frames

@@ -1,0 +1,127 @@
+"""How every attention layer runs, and how text reaches it.
+
+Keys and values of the text depend neither on the timestep nor on the noise nor on the frame. They
+are computed once per video, into a TextContext, which then travels through diffusers' blocks in the
+place of the text embeddings. The APM mixes before that (apm.py), so no backend can leave it out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers.models.attention_processor import Attention
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from t2v.errors import ConfigError
+
+
+Queries = Float[Tensor, "b m s d"]
+Keys = Float[Tensor, "b m n d"]
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class TextContext:
+    """Keys and values of a batch of prompts, for every layer of one model that attends to text."""
+
+    keys_values: Mapping[Attention, tuple[Tensor, Tensor]]  # "b n d" each
+    pooled: Tensor | None = None  # "b d", for models whose frames know their numbers
+
+    @property
+    def batch_size(self) -> int:
+        return len(next(iter(self.keys_values.values()))[0])
+
+    def of(self, layer: Attention) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b n d"]]:
+        if layer not in self.keys_values:
+            raise ValueError("this text was prepared by another model; each has its own keys")
+        return self.keys_values[layer]
+
+
+def text_attentions(model: nn.Module) -> dict[str, Attention]:
+    """The spatial cross-attentions by name: temporal attention and attn1 never see the text."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, Attention) and module.is_cross_attention
+    }
+
+
+def attend_with_torch(q: Queries, k: Keys, v: Keys) -> Queries:
+    if q.device.type != "cpu":
+        return scaled_dot_product_attention(q, k, v)
+    # On the CPU the backward pass in bfloat16 is many times slower than in float32, and autocast
+    # would cast back what is upcast here. Attention is a small part of the work.
+    with torch.autocast("cpu", enabled=False):
+        return scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+
+
+def attend_with_xformers(q: Queries, k: Keys, v: Keys) -> Queries:
+    from xformers.ops import memory_efficient_attention
+
+    q, k, v = (rearrange(t, "b m s d -> b s m d") for t in (q, k, v))
+    return rearrange(memory_efficient_attention(q, k, v), "b s m d -> b m s d")
+
+
+BACKENDS = {"torch": attend_with_torch, "xformers": attend_with_xformers}
+
+
+class AttentionRunner:
+    """Runs one diffusers `Attention` layer (diffusers calls such a thing a processor)."""
+
+    def __init__(self, attend: Attend):
+        self.attend = attend
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Float[Tensor, "bf s c"],
+        encoder_hidden_states: TextContext | Tensor | None = None,
+        attention_mask: None = None,
+    ) -> Float[Tensor, "bf s c"]:
+        if isinstance(encoder_hidden_states, TextContext):
+            k, v = encoder_hidden_states.of(attn)
+        else:
+            source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+            k, v = attn.to_k(source), attn.to_v(source)
+
+        # All frames of a video ask the same text: they are one long row of queries (g = frames),
+        # so that the text need not be repeated. Without text g is 1.
+        q = rearrange(
+            attn.to_q(hidden_states), "(b g) s (m d) -> b m (g s) d", b=len(k), m=attn.heads
+        )
+        k, v = (rearrange(t, "b n (m d) -> b m n d", m=attn.heads) for t in (k, v))
+        x = self.attend(q, k, v)
+        x = rearrange(x, "b m (g s) d -> (b g) s (m d)", s=hidden_states.shape[1])
+
+        linear, dropout = attn.to_out
+        return dropout(linear(x))
+
+
+def set_attention_backend(model: nn.Module, backend: str = "torch") -> None:
+    """Makes every attention layer of `model` run on "torch" or on "xformers".
+
+    Raises:
+        ConfigError: the backend is unknown or cannot run here.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f"attention must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if backend == "xformers":
+        _check_xformers()
+    runner = AttentionRunner(BACKENDS[backend])
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.set_processor(runner)
+
+
+def _check_xformers() -> None:
+    if not torch.cuda.is_available():
+        raise ConfigError('attention "xformers" needs a CUDA GPU, and there is none; use "torch"')
+    try:
+        import xformers.ops  # noqa: F401
+    except (ImportError, OSError) as error:
+        raise ConfigError(
+            f'attention "xformers" was asked for, but xFormers does not load ({error}); use "torch"'
+        ) from error

@@ -1,0 +1,75 @@
+"""Frames <-> latents. The only place where pixels change their layout and range."""
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+
+class FrameAutoencoder(nn.Module):
+    """A diffusers AutoencoderKL, frame by frame, with standardised latents.
+
+    Args:
+        vae: its config's `latents_mean` and `latents_std` (one value per channel) make the latents
+            standard; where they are missing, `scaling_factor` does.
+        patch: every patch x patch block of pixels becomes channels before the first convolution,
+            which makes a small autoencoder `patch` times cheaper in each direction.
+    """
+
+    def __init__(self, vae: AutoencoderKL, patch: int = 1):
+        super().__init__()
+        self.vae = vae.to(memory_format=torch.channels_last)
+        self.patch = patch
+
+    @property
+    def downsampling(self) -> int:
+        """Pixels per latent, in each direction."""
+        return self.patch * 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    def _scale(self) -> tuple[Tensor | float, Tensor | float]:
+        mean, std = self.vae.config.latents_mean, self.vae.config.latents_std
+        if mean is None or std is None:
+            return 0.0, 1 / self.vae.config.scaling_factor
+        return tuple(
+            torch.tensor(values, device=self.vae.device).view(-1, 1, 1) for values in (mean, std)
+        )
+
+    def posterior(self, pixels: Float[Tensor, "n 3 H W"]):
+        """The distribution of the raw latents of pixels in [-1, 1]."""
+        patches = self._input(pixel_unshuffle(pixels, self.patch))
+        return self.vae.encode(patches).latent_dist
+
+    def reconstruct(self, raw: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 H W"]:
+        """Pixels, about [-1, 1], of raw latents."""
+        return pixel_shuffle(self.vae.decode(self._input(raw)).sample, self.patch)
+
+    def _input(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        return x.to(self.vae.dtype, memory_format=torch.channels_last)
+
+    def encode(self, frames: UInt8[Tensor, "b f H W 3"]) -> Float[Tensor, "b c f h w"]:
+        """Standardised latents (the mean of the posterior, no noise)."""
+        mean, std = self._scale()
+        raw = self.posterior(rearrange(to_pixels(frames), "b f c h w -> (b f) c h w")).mean.float()
+        return rearrange((raw - mean) / std, "(b f) c h w -> b c f h w", b=len(frames))
+
+    def decode(self, latents: Float[Tensor, "1 c f h w"]) -> UInt8[np.ndarray, "f H W 3"]:
+        """Frames of one video; decoded a few at a time, so that memory does not grow with f."""
+        mean, std = self._scale()
+        raw = rearrange(latents[0], "c f h w -> f c h w") * std + mean
+        together = frames_at_once(*(side * self.downsampling for side in raw.shape[2:]))
+        pixels = torch.cat([self.reconstruct(part) for part in raw.split(together)])
+        pixels = rearrange(pixels, "f c h w -> f h w c").float()
+        return ((pixels + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+
+
+def frames_at_once(height: int, width: int) -> int:
+    """Frames of so many pixels that are decoded together: 8 of 256 x 256, 1 of 720 x 720."""
+    return max(1, min(8, 8 * 256 * 256 // (height * width)))
+
+
+def to_pixels(frames: UInt8[Tensor, "*n H W 3"]) -> Float[Tensor, "*n 3 H W"]:
+    """uint8 frames to channels-first floats in [-1, 1], what every network here reads."""
+    return frames.movedim(-1, -3).float() / 127.5 - 1

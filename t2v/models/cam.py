@@ -1,0 +1,151 @@
+"""Conditional Attention Module (CAM): the short-term memory of StreamingT2V (Sec. 4.1, Fig. 3).
+
+FeatureExtractor turns the last frames of the previous chunk into one feature map per skip
+connection of the UNet; FeatureInjector lets that skip connection attend to them.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from diffusers import UNet3DConditionModel
+from diffusers.models.attention_processor import Attention
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from t2v.models.attention import TextContext, set_attention_backend, text_attentions
+from t2v.models.down_path import DOWN_PATH_PARTS, Timestep, run_down_path
+from t2v.models.frame_embedding import pool_text
+from t2v.models.temporal_conv import speed_up_temporal_convs
+
+
+@dataclass(frozen=True, slots=True)
+class CamFeatures:
+    """What the UNet attends to: features of the k conditioning frames, "b c k h w" each."""
+
+    skips: list[Tensor]  # one per skip connection, from high to low resolution
+    mid: Float[Tensor, "b c k h w"]
+
+
+class FrameEncoder(nn.Module):
+    """E_cond: brings frames from pixel space to the size and width of the UNet's first features.
+
+    Halves the resolution between every two of `channels`.
+    """
+
+    def __init__(self, channels: Sequence[int], out_channels: int):
+        super().__init__()
+        self.scale = 2 ** (len(channels) - 1)
+        self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
+        self.blocks = nn.ModuleList()
+        for i in range(len(channels) - 1):
+            self.blocks.append(nn.Conv2d(channels[i], channels[i], 3, padding=1))
+            self.blocks.append(nn.Conv2d(channels[i], channels[i + 1], 3, padding=1, stride=2))
+        self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
+        # Zero, so that an untrained extractor is the UNet it was copied from.
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
+
+    def forward(self, frames: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
+        x = silu(self.conv_in(frames))
+        for conv in self.blocks:
+            x = silu(conv(x))
+        return self.conv_out(x)
+
+
+class FeatureExtractor(nn.Module):
+    """A copy of the UNet's way down that also sees the conditioning frames."""
+
+    def __init__(self, down_path: dict[str, nn.Module | None], frame_encoder: FrameEncoder):
+        super().__init__()
+        for name in DOWN_PATH_PARTS:
+            self.add_module(name, down_path[name])
+        self.frame_encoder = frame_encoder
+        set_attention_backend(self)
+        speed_up_temporal_convs(self)
+
+    @classmethod
+    def from_unet(
+        cls, unet: UNet3DConditionModel, cond_channels: Sequence[int] = (32, 96, 256, 512)
+    ) -> "FeatureExtractor":
+        """Begins with the UNet's weights, as in the paper.
+
+        Args:
+            cond_channels: widths of E_cond. One more than the halvings from pixels to latents.
+        """
+        with torch.device(unet.device):
+            frame_encoder = FrameEncoder(cond_channels, unet.conv_in.out_channels)
+        down_path = {name: deepcopy(getattr(unet, name, None)) for name in DOWN_PATH_PARTS}
+        return cls(down_path, frame_encoder.to(unet.dtype))
+
+    def encode_frames(self, cond_frames: Float[Tensor, "b k 3 H W"]) -> Float[Tensor, "b c k h w"]:
+        """E_cond of the conditioning frames, in [-1, 1]. Once per chunk: no step changes it."""
+        b = cond_frames.shape[0]
+        x = self.frame_encoder(rearrange(cond_frames, "b k c H W -> (b k) c H W"))
+        return rearrange(x, "(b k) c h w -> b c k h w", b=b)
+
+    def prepare_text(self, prompt_embeds: Float[Tensor, "b n d"]) -> TextContext:
+        """Keys and values of the text, once per video. The CAM has no APM: no anchor here."""
+        return TextContext(
+            {
+                attn: (attn.to_k(prompt_embeds), attn.to_v(prompt_embeds))
+                for attn in text_attentions(self).values()
+            },
+            pool_text(prompt_embeds),
+        )
+
+    def forward(
+        self,
+        latents: Float[Tensor, "b c f h w"],
+        timestep: Timestep,
+        text: TextContext,
+        encoded_frames: Float[Tensor, "e d k h2 w2"],
+    ) -> CamFeatures:
+        """Returns the features that the UNet's injectors attend to.
+
+        Args:
+            latents: the noisy latents of the chunk; only their first k frames, those that show
+                what the conditioning frames show, are read.
+            encoded_frames: from `encode_frames`; one video's serves both halves of the guidance.
+        """
+        b, (k, *size) = len(latents), encoded_frames.shape[2:]
+        if list(latents.shape[3:]) != size:
+            raise ValueError(
+                f"latents of {list(latents.shape[3:])} pixels, but encoded frames of {size}: "
+                f"frames must be {self.frame_encoder.scale} times as large as latents"
+            )
+        added = rearrange(encoded_frames.expand(b, -1, -1, -1, -1), "b d k h w -> (b k) d h w")
+        down = run_down_path(self, latents[:, :, :k], timestep, text, added)
+        skips = [rearrange(skip, "(b k) c h w -> b c k h w", k=k) for skip in down.skips]
+        return CamFeatures(skips, rearrange(down.mid, "(b k) c h w -> b c k h w", k=k))
+
+
+class FeatureInjector(nn.Module):
+    """Attends across time, separately at every pixel, and adds the result to the skip."""
+
+    def __init__(self, channels: int, *, head_dim: int = 64, norm_groups: int = 32):
+        super().__init__()
+        if channels % head_dim:
+            raise ValueError(f"channels={channels} is not a multiple of head_dim={head_dim}")
+        self.norm = nn.GroupNorm(norm_groups, channels, eps=1e-6)
+        self.proj_in = nn.Linear(channels, channels)
+        self.attention = Attention(channels, heads=channels // head_dim, dim_head=head_dim)
+        self.proj_out = nn.Linear(channels, channels)
+        # Zero, so that an untrained CAM leaves the pretrained UNet as it was.
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+        set_attention_backend(self)
+
+    def forward(
+        self, skip: Float[Tensor, "b c f h w"], cam: Float[Tensor, "b c k h w"]
+    ) -> Float[Tensor, "b c f h w"]:
+        b, _, _, h, w = skip.shape
+
+        # Every pixel becomes a sequence over time: f queries, k keys. No order is told.
+        x = self.proj_in(rearrange(self.norm(skip), "b c f h w -> (b h w) f c"))
+        x = self.attention(x, rearrange(cam, "b c k h w -> (b h w) k c"))
+        x = self.proj_out(x)
+        return skip + rearrange(x, "(b h w) f c -> b c f h w", b=b, h=h, w=w)

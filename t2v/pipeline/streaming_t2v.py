@@ -1,0 +1,176 @@
+"""Streaming T2V Stage (Sec. 4): the video grows by 8 frames at a time, without end.
+
+Every chunk is drawn anew from noise, 16 frames together, and sees two memories: the last 8 frames
+of the video (short-term, read by the CAM) and one frame of the first chunk (long-term, read by the
+APM). Its first 8 frames draw the 8 conditioning frames once more and are dropped.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES, GenerationConfig
+from t2v.errors import ConfigError
+from t2v.events import Chunk, Event, Notice, StepDone
+from t2v.models.attention import TextContext
+from t2v.models.autoencoder import to_pixels
+from t2v.models.cam import CamFeatures
+from t2v.models.encoders import TextEncoder
+from t2v.pipeline.denoising import Latents, Outputs, prompts_to_encode
+from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
+from t2v.pipeline.memory import lower_profile
+from t2v.pipeline.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that a chunk knows of the video so far. It does not grow with the video."""
+
+    cond_frames: UInt8[np.ndarray, "k h w 3"]  # short-term: the last 8 frames
+    anchor_frame: UInt8[np.ndarray, "h w 3"]  # long-term: the first frame of the first chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What does not depend on timestep, noise or frame: computed once per video."""
+
+    text: TextContext  # keys and values of text and anchor for the UNet
+    cam_text: TextContext  # and of the text for the CAM
+
+
+def stream(
+    stack: Stack,
+    config: GenerationConfig,
+    first_chunk: int = 0,
+    memory: Memory | None = None,
+) -> Iterator[Event]:
+    """Yields a StepDone per denoising step, and each Chunk as soon as it is decoded.
+
+    Nothing is computed before it is asked for: closing the iterator stops the work. Where the
+    GPU's memory runs out, the chunk is begun again in the next smaller memory profile.
+
+    Args:
+        first_chunk: where to go on with an interrupted video; then `memory` is what was left of it.
+
+    Raises:
+        ConfigError: `first_chunk` and `memory` do not belong together.
+        torch.OutOfMemoryError: there is no smaller profile.
+    """
+    if (first_chunk == 0) != (memory is None):
+        raise ConfigError("a video goes on from a memory, and begins without one")
+    if stack.placement and stack.placement.notice:
+        yield Notice(stack.placement.notice)
+    yield from prompt_notices(stack.name, stack.text_encoder, config)
+
+    while True:
+        try:
+            for event in draw_video(stack, config, first_chunk, memory):
+                if isinstance(event, Chunk):
+                    first_chunk = event.index + 1
+                    anchor = memory.anchor_frame if memory else event.frames[0]
+                    memory = Memory(event.frames[-NUM_COND_FRAMES:], anchor)
+                yield event
+            return
+        except torch.OutOfMemoryError:
+            lower = lower_profile(stack.placement.profile) if stack.placement else None
+            if lower is None:
+                raise
+        # Outside of `except`: the error holds on to the tensors that were too many.
+        stack.placement.change(lower)
+        if stack.device.type == "cuda":
+            torch.cuda.empty_cache()
+        yield Notice(
+            f"The GPU's memory was used up: the video goes on at chunk {first_chunk + 1} with the "
+            f"memory profile {lower}, which is slower."
+        )
+
+
+@torch.inference_mode()
+def draw_video(
+    stack: Stack, config: GenerationConfig, first_chunk: int, memory: Memory | None
+) -> Iterator[Event]:
+    """Yields what `stream` does, of the chunks from `first_chunk` on."""
+    stack.use("text_encoder")
+    prompt_embeds = stack.text_encoder.encode(prompts_to_encode(config, config.guidance_scale))
+
+    if memory is None:
+        stack.use("first_unet" if stack.first_unet else "unet")
+        text = stack.initial_unet.prepare_text(prompt_embeds)
+        steps = enumerate(draw_first_chunk(stack, config, text), start=1)
+        for step, latents in steps:
+            yield StepDone("initialization", 0, step, config.num_inference_steps)
+        frames = stack.autoencoder.decode(latents)
+        yield Chunk("initialization", 0, 0, frames)
+        memory = Memory(frames[-NUM_COND_FRAMES:], frames[0])
+        first_chunk = 1
+    if first_chunk >= config.num_chunks:
+        return
+
+    conditions = prepare_conditions(stack, config, prompt_embeds, memory.anchor_frame)
+    for index in range(first_chunk, config.num_chunks):
+        steps = enumerate(draw_next_chunk(stack, config, index, conditions, memory), start=1)
+        for step, latents in steps:
+            yield StepDone("streaming_t2v", index, step, config.num_inference_steps)
+        # Only the new frames are decoded: the others are in the video already.
+        frames = stack.autoencoder.decode(latents[:, :, NUM_COND_FRAMES:])
+        yield Chunk("streaming_t2v", index, CHUNK_FRAMES + NUM_NEW_FRAMES * (index - 1), frames)
+        memory = Memory(frames[-NUM_COND_FRAMES:], memory.anchor_frame)
+
+
+def prepare_conditions(
+    stack: Stack,
+    config: GenerationConfig,
+    prompt_embeds: torch.Tensor,
+    anchor_frame: UInt8[np.ndarray, "h w 3"],
+) -> Conditions:
+    """Text and anchor, once per video."""
+    anchor_tokens = None
+    if config.apm_strength > 0:
+        stack.use("image_encoder", "anchor_tokens")
+        anchor = to_pixels(torch.from_numpy(anchor_frame)[None]).to(stack.device)
+        # The null anchor is mid-grey, 0 in [-1, 1], not an embedding of zeros.
+        anchors = torch.cat([torch.zeros_like(anchor), anchor])[-len(prompt_embeds) :]
+        anchor_tokens = stack.anchor_tokens(stack.image_encoder(anchors))
+    stack.use("unet", "extractor")
+    return Conditions(
+        text=stack.unet.prepare_text(prompt_embeds, anchor_tokens, config.apm_strength),
+        cam_text=stack.extractor.prepare_text(prompt_embeds),
+    )
+
+
+def draw_next_chunk(
+    stack: Stack, config: GenerationConfig, index: int, conditions: Conditions, memory: Memory
+) -> Iterator[Latents]:
+    """Yields the latents of chunk `index`, 16 frames, after every denoising step."""
+    stack.use("unet", "extractor")
+    encoded_frames = None
+    if config.use_cam:
+        cond_frames = to_pixels(torch.from_numpy(memory.cond_frames)[None])
+        encoded_frames = stack.extractor.encode_frames(
+            cond_frames.to(stack.device, stack.unet.dtype)
+        )
+
+    def remember(latents: Latents, timestep: torch.Tensor) -> CamFeatures | None:
+        if encoded_frames is None:
+            return None
+        return stack.extractor(latents, timestep, conditions.cam_text, encoded_frames)
+
+    def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
+        return stack.unet(latents, timestep, conditions.text, remember(latents, timestep))
+
+    return draw_chunk(stack, config, "streaming_t2v", index, predict)
+
+
+def prompt_notices(
+    name: str, text_encoder: TextEncoder, config: GenerationConfig
+) -> Iterator[Notice]:
+    """Says what the stack cannot read of the prompt. Nothing is ignored silently."""
+    for prompt in (config.prompt, config.negative_prompt):
+        if unknown := text_encoder.unknown_words(prompt):
+            words = ", ".join(f"'{word}'" for word in unknown)
+            yield Notice(f"The {name} model does not know {words}.")
+        if num_cut := text_encoder.num_cut_tokens(prompt):
+            yield Notice(f"The prompt is too long: its last {num_cut} tokens are not read.")

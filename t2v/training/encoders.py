@@ -1,0 +1,102 @@
+"""Stage 2: a small CLIP. Text and video, and two frames of one video, should find each other.
+
+Text is paired with two frames in their order: against single frames, the encoder learns that "left"
+and "right" are the same word. The second pairing makes the image embedding keep what the caption
+does not say (second colour, shade, size): that is what the APM later reads from the anchor frame.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from t2v.config import CHUNK_FRAMES
+from t2v.models.autoencoder import to_pixels
+from t2v.training.networks import WIDTH, new_image_encoder, new_text_encoder
+from t2v.training.world import draw, sample_scene, visible_times
+
+
+BATCH = 96
+FRAMES_APART = 8  # the two that text is paired with; both in the first chunk
+FIRST_SCALE = 2.6  # log of the inverse temperature
+
+
+class SmallCLIP(nn.Module):
+    """Both encoders, what joins two frames, and the two temperatures of the contrastive losses."""
+
+    def __init__(self):
+        super().__init__()
+        self.text = new_text_encoder()
+        self.image = new_image_encoder()
+        self.join = nn.Linear(2 * WIDTH, WIDTH)
+        self.log_scale = nn.Parameter(torch.full((2,), FIRST_SCALE))
+
+
+class EncodersStage:
+    """InfoNCE in both directions (Radford et al., 2021), text to video and frame to frame."""
+
+    name = "encoders"
+    learning_rate = 1e-3
+    last_rate = 0.02
+
+    def __init__(self, num_steps: int, device: torch.device):
+        self.num_steps = num_steps
+        self.device = device
+        self.model = SmallCLIP()
+
+    def parameter_groups(self) -> list[dict]:
+        return [{"params": list(self.model.parameters())}]
+
+    def batch(self, rng: np.random.Generator, num_processes: int):
+        return self._draw(rng, BATCH // num_processes)
+
+    def losses(self, batch) -> dict[str, Tensor]:
+        video, first, other, text = self._embed(self.model, *batch)
+        scale = self.model.log_scale.exp().clamp(max=100)
+        to_text = info_nce(scale[0] * video @ text.T)
+        to_frame = info_nce(scale[1] * first @ other.T)
+        return {"loss": to_text + to_frame, "text": to_text, "frame": to_frame}
+
+    def _draw(self, rng: np.random.Generator, count: int):
+        """Two frames of the first chunk and one from anywhere, and the captions."""
+        scenes = [sample_scene(rng) for _ in range(count)]
+        start = rng.integers(CHUNK_FRAMES - FRAMES_APART, size=(count, 1)).astype(float)
+        anywhere = np.stack([visible_times(scene, rng, 1) for scene in scenes])
+        times = np.concatenate([start, start + FRAMES_APART, anywhere], axis=1)
+        pixels = to_pixels(draw(scenes, times, device=self.device))
+        return pixels, self.model.text.tokenize([scene.caption for scene in scenes])
+
+    def _embed(self, model: SmallCLIP, pixels: Float[Tensor, "b 3 3 h w"], ids: Tensor):
+        """Unit embeddings (b, d) of the two frames together, the first, the other, the text."""
+        mask = (ids != model.text.tokenizer.pad_token_id).long()
+        text = model.text.model(ids, attention_mask=mask).text_embeds
+        first, later, other = (model.image.model(pixels[:, i]) for i in range(3))
+        # Before the projection: the place, which embeddings of one video agree to forget.
+        places = [frame.last_hidden_state.mean(dim=1) for frame in (first, later)]
+        video = model.join(torch.cat(places, dim=-1))
+        embeds = (video, first.image_embeds, other.image_embeds, text)
+        return tuple(normalize(embed.float(), dim=-1) for embed in embeds)
+
+    def sheet(self, model: SmallCLIP) -> UInt8[np.ndarray, "h w 3"]:
+        """The two similarity matrices of 96 held-out scenes: a bright diagonal is good."""
+        video, first, other, text = self._embed(model, *self._draw(np.random.default_rng(5), 96))
+        matrices = [video @ text.T, first @ other.T]
+        picture = torch.cat([(m - m.min()) / (m.max() - m.min()) for m in matrices], dim=1)
+        grey = (picture * 255).byte().cpu().numpy().repeat(4, 0).repeat(4, 1)
+        return np.stack([grey] * 3, axis=-1)
+
+
+def info_nce(similarity: Float[Tensor, "b b"]) -> Tensor:
+    target = torch.arange(len(similarity), device=similarity.device)
+    return (cross_entropy(similarity, target) + cross_entropy(similarity.T, target)) / 2
+
+
+@torch.no_grad()
+def recall(model: SmallCLIP, device: torch.device, count: int = 256) -> dict[str, float]:
+    """Recall at 1 among `count` held-out scenes: video to caption, frame to other frame."""
+    stage = EncodersStage(0, device)
+    video, first, other, text = stage._embed(model, *stage._draw(np.random.default_rng(6), count))
+    target = torch.arange(count, device=device)
+    hit = {"text": video @ text.T, "frame": first @ other.T}
+    return {name: float((s.argmax(1) == target).float().mean()) for name, s in hit.items()}

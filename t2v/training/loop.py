@@ -1,0 +1,181 @@
+"""One training loop for every stage: warm-up and cosine, EMA, log, checkpoints, sample sheets.
+
+A stage can be killed at any moment; started again, it goes on from its last checkpoint. Several
+processes may train together (one thread each is the fastest way to use the cores of a busy CPU):
+every one draws its share of the batch, and gradients are averaged.
+"""
+
+import json
+import math
+import os
+import time
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import imageio.v3 as imageio
+import numpy as np
+import torch
+import torch.distributed as dist
+from jaxtyping import UInt8
+from torch import Tensor, nn
+from tqdm import tqdm
+
+
+WARM_UP_STEPS = 100
+CHECKPOINT_SECONDS = 120.0
+SHEET_SECONDS = 420.0
+LOG_STEPS = 25
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """What the loop needs to know of a stage."""
+
+    name: str
+    num_steps: int
+    learning_rate: float
+    last_rate: float  # share of the learning rate that is left at the end
+    model: nn.Module  # everything that is trained and everything that is saved
+
+    def parameter_groups(self) -> list[dict]:
+        """For the optimiser; `rate` in a group multiplies the learning rate."""
+        ...
+
+    def batch(self, rng: np.random.Generator, num_processes: int) -> Any:
+        """Draws one process's share of a batch."""
+        ...
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """The entry "loss" is minimised, the others are logged."""
+        ...
+
+    def sheet(self, model: nn.Module) -> UInt8[np.ndarray, "h w 3"]:
+        """A picture for people, made with the averaged weights."""
+        ...
+
+
+class Average:
+    """Exponential moving average of a model's weights, with a warm start."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.999):
+        self.model = deepcopy(model).requires_grad_(False).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int):
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averages, values = list(self.model.parameters()), list(model.parameters())
+        torch._foreach_lerp_(averages, [v.detach() for v in values], 1 - decay)
+        for average, value in zip(self.model.buffers(), model.buffers(), strict=True):
+            average.copy_(value)
+
+
+def learning_rate_factor(step: int, num_steps: int, last: float) -> float:
+    """Linear warm-up, flat for a third of the way, then a cosine from 1 to `last`."""
+    warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
+    late = max(0.0, step / num_steps - 1 / 3) * 1.5
+    return warm_up * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(late, 1.0))))
+
+
+def run_stage(stage: Stage, folder: Path, device: torch.device, seed: int) -> nn.Module:
+    """Trains the stage to its end, or from where it was left, and returns the averaged model.
+
+    Writes to `folder`: `<name>.pt` (checkpoint), `<name>.jsonl` (log), `<name>.png` (samples).
+    """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    stage.model.to(device).train()
+    optimiser = torch.optim.AdamW(
+        stage.parameter_groups(),
+        stage.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=0.01,
+        fused=True,
+    )
+    # What is in no group rests. Gradients there would never be cleared nor shared between
+    # processes, and yet count when gradients are clipped.
+    trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    stage.model.requires_grad_(False)
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    average = Average(stage.model)
+    step = _resume(folder / f"{stage.name}.pt", stage.model, average, optimiser, device)
+
+    last_checkpoint = last_sheet = time.monotonic()
+    log: dict[str, list[float]] = {}
+    bar = tqdm(
+        total=stage.num_steps, initial=step, desc=stage.name, mininterval=5, disable=rank > 0
+    )
+    while step < stage.num_steps:
+        factor = learning_rate_factor(step, stage.num_steps, stage.last_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = stage.learning_rate * factor * group.get("rate", 1.0)
+
+        # Randomness of a step depends on its number alone, so that a resumed run draws the same.
+        rng = np.random.default_rng([seed, step, rank, *stage.name.encode()])
+        torch.manual_seed(int(rng.integers(2**62)))
+        batch = stage.batch(rng, world)
+        with torch.autocast(device.type, torch.bfloat16):
+            losses = stage.losses(batch)
+        optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        if world > 1:
+            _average_gradients(trained, world)
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        step += 1
+        average.update(stage.model, step)
+
+        if rank > 0:
+            continue
+        bar.update()
+        for name, value in losses.items():
+            log.setdefault(name, []).append(float(value.detach()))
+        if step % LOG_STEPS == 0 or step == stage.num_steps:
+            means = {name: round(float(np.nanmean(values)), 5) for name, values in log.items()}
+            entry = {"step": step, "time": round(time.time()), **means}
+            with (folder / f"{stage.name}.jsonl").open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+            bar.set_postfix(loss=means["loss"])
+            log = {}
+        now = time.monotonic()
+        if now - last_checkpoint > CHECKPOINT_SECONDS or step == stage.num_steps:
+            _save(folder / f"{stage.name}.pt", stage.model, average, optimiser, step)
+            last_checkpoint = now
+        if now - last_sheet > SHEET_SECONDS or step == stage.num_steps:
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+                imageio.imwrite(folder / f"{stage.name}.png", stage.sheet(average.model))
+            last_sheet = time.monotonic()
+    bar.close()
+    return average.model
+
+
+def _average_gradients(parameters: list[nn.Parameter], world: int):
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    parts = (flat / world).split([gradient.numel() for gradient in gradients])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.grad = part.view_as(parameter)
+
+
+def _save(path: Path, model: nn.Module, average: Average, optimiser, step: int):
+    state = {
+        "model": model.state_dict(),
+        "average": average.model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+    }
+    torch.save(state, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def _resume(path: Path, model: nn.Module, average: Average, optimiser, device) -> int:
+    if not path.is_file():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    model.load_state_dict(state["model"])
+    average.model.load_state_dict(state["average"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["step"]

@@ -1,0 +1,94 @@
+"""Stage 8: the refiner, which learns what the same world looks like in 176 x 176 pixels.
+
+It never sees a preview. SDEdit hides what is wrong with one under noise, so all that the refiner
+has to know is how sharp videos look under that much noise and less.
+"""
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from t2v.config import CHUNK_FRAMES, GenerationConfig, RefinerSettings
+from t2v.events import Chunk
+from t2v.models.refiner_unet import RefinerUNet
+from t2v.pipeline.refinement import refine
+from t2v.pipeline.refiner import Refiner
+from t2v.pipeline.sdedit import training_sigmas
+from t2v.training.clips import LAST_START, Clips, Pool, Teachers
+from t2v.training.diffusion import DiffusionStage
+from t2v.training.networks import REFINED_SIZE, SCHEDULE, new_refiner
+from t2v.training.world import draw, sample_scene
+
+
+CLIP_FRAMES = (
+    8  # edges are local: shorter clips than the 24 frames it will see are three times cheaper
+)
+SHEET_SCENES = 6
+
+
+class RefinerStage(DiffusionStage):
+    """The v-prediction loss at the timesteps that SDEdit uses."""
+
+    name = "refiner"
+    learning_rate = 1e-3
+    batch_size = 8
+
+    def __init__(self, teachers: Teachers, num_steps: int, settings: RefinerSettings):
+        super().__init__(new_refiner(), teachers, num_steps)
+        self.settings = settings
+        self.num_timesteps = settings.start_timestep + 1
+        self.pool = Pool(lambda rng, count: draw_sharp_clips(rng, teachers, count), 400, 4)
+
+    def parameter_groups(self) -> list[dict]:
+        return [{"params": list(self.model.parameters())}]
+
+    def batch(self, rng: np.random.Generator, num_processes: int) -> Clips:
+        return self.pool.batch(rng, self.batch_size // num_processes)
+
+    def losses(self, batch: Clips) -> dict[str, Tensor]:
+        return self.loss_of(batch, "sharp")
+
+    def sheet(self, model: RefinerUNet) -> UInt8[np.ndarray, "h w 3"]:
+        """Columns: scenes. Rows: upscaled, refined, and the same frame rendered sharp."""
+        rng = np.random.default_rng(7)
+        refiner = Refiner(
+            name="training",
+            unet=model,
+            autoencoder=self.teachers.autoencoder,
+            text_encoder=self.teachers.text,
+            settings=self.settings,
+            sigmas=training_sigmas("stack", SCHEDULE),
+        )
+        columns = []
+        for seed in range(SHEET_SCENES):
+            scene = sample_scene(rng)
+            times = np.arange(float(CHUNK_FRAMES))[None]
+            sharp = draw([scene], times, REFINED_SIZE)[0, -4].numpy()
+            # As a preview is: through the autoencoder at its own size.
+            latents = self.teachers.autoencoder.encode(draw([scene], times))
+            preview = self.teachers.autoencoder.decode(latents)
+            config = GenerationConfig(prompt=scene.caption, seed=seed)
+            events = refine(refiner, config, [preview])
+            refined = np.concatenate([event.frames for event in events if isinstance(event, Chunk)])
+            columns.append(np.concatenate([upscale(preview)[-4], refined[-4], sharp]))
+        return np.concatenate(columns, axis=1)
+
+
+def upscale(frames: UInt8[np.ndarray, "f h w 3"]) -> UInt8[np.ndarray, "f H W 3"]:
+    """Bicubic, to the refiner's size."""
+    pixels = rearrange(torch.from_numpy(frames), "f h w c -> f c h w").float()
+    pixels = interpolate(pixels, (REFINED_SIZE, REFINED_SIZE), mode="bicubic", antialias=True)
+    return rearrange(pixels.round().clamp(0, 255).byte(), "f c h w -> f h w c").numpy()
+
+
+@torch.no_grad()
+def draw_sharp_clips(rng: np.random.Generator, teachers: Teachers, count: int) -> Clips:
+    """Latents of 8 consecutive frames from anywhere in a video, rendered at the refiner's size."""
+    scenes = [sample_scene(rng) for _ in range(count)]
+    starts = rng.integers(LAST_START, size=(count, 1))
+    times = (starts + np.arange(CLIP_FRAMES)).astype(float)
+    frames = draw(scenes, times, REFINED_SIZE, teachers.device)
+    return Clips(teachers.autoencoder.encode(frames), teachers.tokenize(scenes))

@@ -1,0 +1,232 @@
+"""What the page does: settings become runs, updates of runs become what is shown."""
+
+import asyncio
+import math
+import random
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from t2v.config import BLENDINGS, CHUNK_FRAMES, LIMITS, NUM_NEW_FRAMES, check_choices
+from t2v.errors import JobError, PresetError, T2VError
+from t2v.jobs.run_folder import ENDED, RunFolder, RunSettings
+from t2v.jobs.worker import Worker
+from t2v.media.comparison import write_side_by_side
+from t2v.presets import Preset
+from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
+from t2v.ui.status import RunStatus
+from t2v.ui.view import View, first_view, last_view, refine_switch
+from t2v.ui.words import clean, describe_preset, sentence, summary
+
+
+LOOKS_PER_SECOND = 5
+# Those that refine as the preview grows; joint blending needs the whole video in memory.
+STREAMING_BLENDINGS = tuple(blending for blending in BLENDINGS if blending != "joint")
+
+
+class Handlers:
+    """
+    Args:
+        worker: makes the runs.
+        presets: by name.
+        is_streaming: the live player takes segments; otherwise it is given a longer file now and
+            then, which needs no program outside Python.
+    """
+
+    def __init__(self, worker: Worker, presets: dict[str, Preset], *, is_streaming: bool = True):
+        self.worker = worker
+        self.presets = presets
+        self.is_streaming = is_streaming
+
+    async def generate(
+        self,
+        prompt,
+        preset,
+        num_chunks,
+        apm_strength,
+        seed,
+        randomize_seed,
+        num_inference_steps,
+        guidance_scale,
+        scheduler,
+        use_cam,
+        negative_prompt,
+        refine=False,
+        blending="causal",
+    ) -> AsyncIterator[View]:
+        """Makes a video. Streams segments and status; the last value has the finished file."""
+        try:
+            chosen = self._preset(preset)
+            if chosen.unavailable:
+                raise PresetError(chosen.unavailable)
+            config = chosen.config(
+                prompt=clean(prompt),
+                negative_prompt=clean(negative_prompt or ""),
+                num_chunks=num_chunks,
+                apm_strength=apm_strength,
+                seed=random.randint(*LIMITS["seed"]) if randomize_seed else seed,
+                num_inference_steps=num_inference_steps,
+                guidance_scale=guidance_scale,
+                scheduler=scheduler,
+                use_cam=use_cam,
+                refine=refine,
+                blending=blending,
+            )
+            if config.refine:
+                check_choices(config, {"blending": STREAMING_BLENDINGS})
+            run_id = self.worker.submit(
+                RunSettings(
+                    config=config,
+                    preset=chosen.name,
+                    fps=chosen.fps,
+                    display_size=chosen.display_size,
+                    refiner=chosen.find_refiner() if config.refine else None,
+                )
+            )
+        except T2VError as error:
+            raise gr.Error(sentence(error), duration=8, print_exception=False) from error
+        async for view in self.show(run_id):
+            yield view
+
+    async def attach(self, last_run, request: gr.Request) -> AsyncIterator[View]:
+        """Shows the run that the link names or, without one, the last one of this browser."""
+        run_id = request.query_params.get("run") or last_run
+        if not run_id:
+            yield View()
+            return
+        try:
+            async for view in self.show(str(run_id)):
+                yield view
+        except JobError as error:
+            if request.query_params.get("run"):
+                gr.Warning(sentence(error))
+            yield View(run_id="")
+
+    async def show(self, run_id: str) -> AsyncIterator[View]:
+        """Tells a run from its start to its end; leaving early does nothing to the run.
+
+        Raises:
+            JobError: there is no such run.
+        """
+        record = self.worker.record(run_id)
+        follower = self.worker.follow(run_id)
+        status = RunStatus(record.settings)
+        yield first_view(record, status)
+        with tempfile.TemporaryDirectory(prefix="longtake-") as scratch:
+            players = {
+                name: NoPlayer()
+                if record.state in ENDED
+                else self._player(follower.folder, Path(scratch), name == "refined_live")
+                for name in ("live", "refined_live")
+            }
+            while not follower.has_ended:
+                updates = follower.poll()
+                for update in updates:
+                    status.add(update)
+                new = {name: await player.play(updates) for name, player in players.items()}
+                new = {name: path for name, path in new.items() if path}
+                if updates and not follower.has_ended:
+                    yield View(status=status.to_html(), **new)
+                elif new:
+                    yield View(**new)
+                if not updates:
+                    await asyncio.sleep(1 / LOOKS_PER_SECOND)
+        yield last_view(self.worker.record(run_id), updates[-1], status)
+
+    def stop(self, run_id):
+        """Ends a run within one denoising step; its chunks so far become the finished file."""
+        try:
+            self.worker.stop(run_id or "")
+            has_ended = self.worker.record(run_id).state in ENDED
+        except T2VError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+        return gr.update(value="Stop" if has_ended else "Stopping…", interactive=False)
+
+    def compare(self, run_id):
+        """Preview and refined video of a run that has ended, side by side in one file."""
+        try:
+            folder = RunFolder.open(self.worker.runs_dir, run_id)
+            if not folder.read().num_refined_frames:
+                raise JobError("this run has no refined video (yet)")
+            if not folder.compared_path.exists():
+                videos = folder.video_path(), folder.video_path(is_refined=True)
+                write_side_by_side(*videos, folder.compared_path)
+        except T2VError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+        return gr.update(value=str(folder.compared_path), visible=True)
+
+    def describe_run(self, run_id: str) -> dict[str, Any]:
+        """State, settings and result of a run, as JSON."""
+        try:
+            return summary(self.worker.record(run_id))
+        except T2VError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    def choose_preset(self, name):
+        """The defaults of a preset for (chunks, APM, steps, guidance, scheduler), then its
+        examples, its description and the refine switch."""
+        preset = self._preset(name)
+        config = preset.config(prompt="any")
+        return (
+            config.num_chunks,
+            config.apm_strength,
+            config.num_inference_steps,
+            config.guidance_scale,
+            config.scheduler,
+            gr.update(samples=[[example] for example in preset.examples]),
+            describe_preset(preset),
+            refine_switch(preset, config.refine),
+        )
+
+    def restore(self, last_run, request: gr.Request):
+        """The settings of the run that is shown, so that they can be seen and used again:
+        (prompt, preset, chunks, APM, steps, guidance, scheduler, CAM, negative prompt, refine,
+        blending)."""
+        try:
+            settings = self.worker.record(request.query_params.get("run") or last_run).settings
+        except JobError:
+            return (gr.skip(),) * 11
+        config = settings.config
+        preset = self.presets.get(settings.preset)
+        return (
+            config.prompt,
+            preset.name if preset else gr.skip(),
+            config.num_chunks,
+            config.apm_strength,
+            config.num_inference_steps,
+            config.guidance_scale,
+            config.scheduler,
+            config.use_cam,
+            config.negative_prompt,
+            refine_switch(preset, config.refine) if preset else gr.skip(),
+            config.blending,
+        )
+
+    def describe_length(self, num_chunks, preset) -> str:
+        """How much video a number of chunks makes."""
+        try:
+            chosen = self._preset(preset)
+            num_frames = chosen.config(prompt="any", num_chunks=num_chunks).num_frames
+        except T2VError as error:
+            return sentence(error)
+        return f"{num_frames} frames, {num_frames / chosen.fps:.1f} s of video"
+
+    def chunks_for(self, seconds: float, preset) -> int:
+        """Number of chunks that make at least this much video."""
+        num_frames = seconds * self._preset(preset).fps
+        return 1 + max(0, math.ceil((num_frames - CHUNK_FRAMES) / NUM_NEW_FRAMES))
+
+    def _preset(self, name) -> Preset:
+        if not isinstance(name, str) or name not in self.presets:
+            raise PresetError(f"preset must be one of {', '.join(self.presets)}, got {name!r}")
+        return self.presets[name]
+
+    def _player(
+        self, folder: RunFolder, scratch: Path, is_refined: bool
+    ) -> SegmentPlayer | GrowingPlayer:
+        if self.is_streaming:
+            return SegmentPlayer(scratch, is_refined)
+        return GrowingPlayer(folder, scratch, is_refined)

@@ -1,0 +1,56 @@
+// Counts down between two updates, says changes of state to screen readers, lets the finished video
+// take the place of the live one, keeps the link current.
+() => {
+  const voice = document.createElement("div");
+  voice.className = "sr-only";
+  voice.setAttribute("aria-live", "polite");
+  voice.setAttribute("role", "status");
+  document.body.append(voice);
+
+  const duration = (seconds) => {
+    const whole = Math.round(seconds);
+    if (whole === 0) return "now";
+    const two = (number) => String(number).padStart(2, "0");
+    if (whole < 60) return `${whole} s`;
+    if (whole < 3600) return `${Math.floor(whole / 60)}:${two(whole % 60)} min`;
+    return `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))} h`;
+  };
+
+  // A live player goes when it has stood still after the end: at its last frame, or paused.
+  const moments = new Map(); // by screen: [time shown, since when]
+  setInterval(() => {
+    const hasEnded =
+      document.querySelector(".status.finished, .status.stopped, .status.failed") !== null;
+    for (const screen of document.querySelectorAll(".screen")) {
+      const time = screen.querySelector(".live video")?.currentTime ?? 0;
+      const before = moments.get(screen.id);
+      if (time !== before?.[0]) moments.set(screen.id, [time, performance.now()]);
+      const hasResult = hasEnded && screen.querySelector(".result video") !== null;
+      const isPlaying = performance.now() - moments.get(screen.id)[1] < 1500 && time > 0;
+      screen.classList.toggle("watching", hasResult && isPlaying);
+      screen.classList.toggle("over", hasResult && !isPlaying);
+    }
+  }, 200);
+
+  setInterval(() => {
+    const status = document.querySelector("#status [data-announce]");
+    if (status && voice.textContent !== status.dataset.announce) {
+      voice.textContent = status.dataset.announce;
+    }
+    for (const span of document.querySelectorAll("[data-countdown]")) {
+      const left = Math.max(0, Number(span.dataset.countdown) - 1);
+      span.dataset.countdown = left;
+      span.textContent = duration(left);
+    }
+  }, 1000);
+
+  window.longtake = {
+    // A reload, a bookmark or a copied link come back to the run that is shown.
+    remember(id) {
+      const link = new URL(window.location);
+      if (id) link.searchParams.set("run", id);
+      else link.searchParams.delete("run");
+      history.replaceState(history.state, "", link);
+    },
+  };
+}

@@ -1,0 +1,184 @@
+"""The status box: what a run is doing, in words, for somebody who waits."""
+
+from html import escape
+
+from t2v.config import CHUNK_FRAMES, NUM_NEW_FRAMES
+from t2v.events import Notice
+from t2v.jobs.run_folder import RunSettings
+from t2v.jobs.updates import (
+    Failed,
+    Finished,
+    Loading,
+    Progress,
+    Queued,
+    SegmentReady,
+    Started,
+    Update,
+)
+
+
+IDLE = (
+    '<div class="status idle" data-announce=""><p class="headline">Ready</p>'
+    "<p>Describe a scene, or pick an example, and press Generate.</p></div>"
+)
+NOTICES_SHOWN = 5
+STAGES = {
+    "initialization": "Initialization",
+    "streaming_t2v": "Streaming T2V",
+    "refinement": "Streaming Refinement",
+}
+
+
+class RunStatus:
+    """Folds the updates of one run into what is shown of it. Grows with nothing."""
+
+    def __init__(self, settings: RunSettings):
+        self._fps = settings.fps
+        self._num_frames = settings.config.num_frames
+        self._refines = settings.config.refine
+        self._playable = {False: 0, True: 0}  # frames; of the refined video: True
+        self._progress: dict[bool, Progress] = {}
+        self._notices: list[str] = []
+        self._latest: Update | None = None
+
+    def add(self, update: Update) -> None:
+        match update:
+            case Notice():
+                self._notices = [*self._notices, update.text][-NOTICES_SHOWN:]
+            case SegmentReady():
+                self._playable[update.is_refined] = update.start_frame + update.num_frames
+            case Started():
+                pass
+            case _:
+                self._latest = update
+        if isinstance(update, Progress):
+            self._progress[update.is_refined] = update
+
+    def to_html(self) -> str:
+        match self._latest:
+            case Queued(position=position) if position > 0:
+                place = "You are next" if position == 1 else f"Place {position} in the queue"
+                body = "Another video is being made. Yours starts by itself; you may leave."
+                return self._box("queued", "Waiting", place, f"<p>{body}</p>")
+            case Progress() as progress:
+                return self._in_progress(progress)
+            case Finished() as end:
+                return self._finished(end)
+            case Failed() as end:
+                kept = self._kept(end)
+                return self._box("failed", "Failed", escape(end.message), kept, escape(end.message))
+            case Loading(preset=preset):
+                headline = f"Loading the models of {escape(preset)}"
+                return self._box("loading", "Starting", headline, _bar(0))
+        return self._box("loading", "Starting", "Making things ready", _bar(0))
+
+    def _in_progress(self, progress: Progress) -> str:
+        chunk = chunk_of(progress)
+        step = f"step {progress.step} of {progress.num_steps}"
+        headline = f"{chunk} <span>{step} · {STAGES[progress.stage]}</span>"
+        if not self._refines:
+            body = _bars(progress) + self._facts(progress)
+            return self._box("running", "Making", headline, body, f"{chunk} is being made")
+        body = self._video("Preview", False) + self._video("Refined", True)
+        begun = (self._progress[key] for key in (False, True) if key in self._progress)
+        chunks = ", ".join(chunk_of(progress).lower() for progress in begun)
+        return self._box("running", "Making", headline, body, f"Being made: {chunks}")
+
+    def _facts(self, progress: Progress) -> str:
+        facts = {
+            "Next chunk in": _countdown(progress.next_chunk_in),
+            "Finished in": _countdown(progress.eta),
+            "Playable now": self._length(self._playable[progress.is_refined]),
+        }
+        if not progress.is_refined:
+            facts["Elapsed"] = duration(progress.elapsed)
+        items = (f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in facts.items())
+        return f"<dl>{''.join(items)}</dl>"
+
+    def _video(self, name: str, is_refined: bool) -> str:
+        """How far one of two videos is."""
+        progress = self._progress.get(is_refined)
+        if self._playable[is_refined] == self._num_frames:
+            text, body = f"complete, {self._length(self._num_frames)}", ""
+        elif progress is None:
+            text, body = "begins when its first frames are there", ""
+        else:
+            text = f"chunk {progress.chunk_index + 1} of {progress.num_chunks}"
+            body = _bars(progress) + self._facts(progress)
+        kind = "refined" if is_refined else "preview"
+        return f'<section class="{kind}"><p><b>{name}</b> {text}</p>{body}</section>'
+
+    def _finished(self, end: Finished) -> str:
+        if end.path is None:
+            text = "Stopped before the first chunk was done: there is no video."
+            return self._box("stopped", "Stopped", text, "")
+        length = self._length(end.num_frames)
+        if end.state == "stopped":
+            return self._box("stopped", "Stopped", f"{length} kept", self._kept(end))
+        what = f"{end.num_frames} frames"
+        if self._refines:
+            what = f"{end.num_frames} frames, and the same refined"
+        body = f"<p>{what}, made in {duration(end.seconds)}.</p>"
+        return self._box("finished", "Finished", f"{length} of video", body)
+
+    def _kept(self, end: Finished | Failed) -> str:
+        if not end.num_frames:
+            return ""
+        chunks = 1 + (end.num_frames - CHUNK_FRAMES) // NUM_NEW_FRAMES
+        made = f"{end.num_frames} frames of {count(chunks, 'chunk')}"
+        refined = f" So are the {end.num_refined_frames} that were refined."
+        also = refined if end.num_refined_frames else ""
+        return f"<p>The {made} are kept as a finished video.{also}</p>"
+
+    def _length(self, num_frames: int) -> str:
+        return f"{num_frames / self._fps:.1f} s"
+
+    def _box(self, kind: str, badge: str, headline: str, body: str, announce: str = "") -> str:
+        """`headline` and `body` are HTML; `announce` is said by screen readers when it changes."""
+        notices = "".join(f"<li>{escape(text)}</li>" for text in self._notices)
+        notices = f'<ul class="notices" aria-label="Notices">{notices}</ul>' if notices else ""
+        said = ". ".join(filter(None, [announce or f"{badge}: {headline}", *self._notices]))
+        kind += " refines" if self._refines else ""
+        return (
+            f'<div class="status {kind}" data-announce="{escape(said)}">'
+            f'<p class="headline"><b class="badge">{badge}</b> {headline}</p>{body}{notices}</div>'
+        )
+
+
+def chunk_of(progress: Progress) -> str:
+    kind = "Refined chunk" if progress.is_refined else "Chunk"
+    return f"{kind} {progress.chunk_index + 1} of {progress.num_chunks}"
+
+
+def _bars(progress: Progress) -> str:
+    in_chunk = progress.step / progress.num_steps
+    return _bar((progress.chunk_index + in_chunk) / progress.num_chunks, in_chunk)
+
+
+def _bar(share: float, share_of_chunk: float = 0.0) -> str:
+    """The whole video above, the chunk that is being made below."""
+    return (
+        '<div class="bars" aria-hidden="true">'
+        f'<div class="bar"><i style="width:{share:.1%}"></i></div>'
+        f'<div class="bar thin"><i style="width:{share_of_chunk:.1%}"></i></div></div>'
+    )
+
+
+def _countdown(seconds: float) -> str:
+    """page.js counts down between two updates."""
+    text = duration(seconds) if round(seconds) else "now"
+    return f'<span data-countdown="{seconds:.1f}">{text}</span>'
+
+
+def duration(seconds: float) -> str:
+    """3 s, 4:05 min, 2:03 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

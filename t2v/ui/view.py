@@ -1,0 +1,79 @@
+"""What parts of the page are given: when a run is shown first, while it goes on, at its end."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from t2v.jobs.run_folder import RunRecord
+from t2v.jobs.updates import Failed, Finished
+from t2v.presets import Preset
+from t2v.ui.status import RunStatus
+from t2v.ui.words import describe_refiner, summary
+
+
+class View(NamedTuple):
+    """One value for every part of the page that tells about a run; skipped parts stay."""
+
+    live: Any = gr.skip()
+    status: Any = gr.skip()
+    result: Any = gr.skip()
+    summary: Any = gr.skip()
+    seed: Any = gr.skip()
+    run_id: Any = gr.skip()
+    download: Any = gr.skip()
+    generate: Any = gr.skip()
+    stop: Any = gr.skip()
+    refined_live: Any = gr.skip()
+    refined_result: Any = gr.skip()
+    refined_download: Any = gr.skip()
+    compare: Any = gr.skip()
+    compared: Any = gr.skip()
+
+
+def first_view(record: RunRecord, status: RunStatus) -> View:
+    """Of a run whose story is about to be told."""
+    return View(
+        status=status.to_html(),
+        result=file_update(None),
+        summary=summary(record),
+        seed=record.settings.config.seed,
+        run_id=record.id,
+        download=file_update(None),
+        generate=gr.update(interactive=False),
+        stop=gr.update(value="Stop", interactive=True),
+        refined_result=file_update(None),
+        refined_download=file_update(None),
+        compare=gr.update(visible=False),
+        compared=file_update(None),
+    )
+
+
+def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus) -> View:
+    """Of a run that has ended."""
+    return View(
+        status=status.to_html(),
+        result=file_update(end.path),
+        summary=summary(record),
+        seed=record.settings.config.seed,
+        run_id=record.id,
+        download=file_update(end.path),
+        generate=gr.update(interactive=True),
+        stop=gr.update(value="Stop", interactive=False),
+        refined_result=file_update(end.refined_path),
+        refined_download=file_update(end.refined_path),
+        compare=gr.update(visible=end.refined_path is not None),
+    )
+
+
+def file_update(path: Path | None) -> Any:
+    """For a part of the page that is there when its file is."""
+    return gr.update(value=path and str(path), visible=path is not None)
+
+
+def refine_switch(preset: Preset, is_on: bool) -> Any:
+    """The switch, which cannot be moved where the preset cannot refine."""
+    is_available = preset.refiner_unavailable is None
+    return gr.update(
+        value=is_on and is_available, interactive=is_available, info=describe_refiner(preset)
+    )

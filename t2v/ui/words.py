@@ -1,0 +1,66 @@
+"""What the page says of settings, runs and errors."""
+
+from typing import Any
+
+from t2v.errors import T2VError
+from t2v.jobs.run_folder import RunRecord
+from t2v.presets import Preset
+
+
+LABELS = {  # names of settings, as people see them
+    "prompt": "Prompt",
+    "negative_prompt": "Negative prompt",
+    "preset": "Preset",
+    "num_chunks": "Chunks",
+    "apm_strength": "APM strength",
+    "seed": "Seed",
+    "num_inference_steps": "Denoising steps",
+    "guidance_scale": "Guidance scale",
+    "scheduler": "Scheduler",
+    "use_cam": "CAM",
+    "refine": "Refine",
+    "blending": "Blending",
+}
+
+
+def summary(record: RunRecord) -> dict[str, Any]:
+    """A run in plain values, without paths of this machine."""
+    return {
+        "id": record.id,
+        "state": record.state,
+        "message": record.message,
+        "created": record.created,
+        "version": record.version,
+        "num_frames": record.num_frames,
+        "num_refined_frames": record.num_refined_frames,
+        "video_seconds": record.num_frames / record.settings.fps,
+        "seconds": round(record.seconds, 3),
+        "settings": record.settings.to_json(),
+    }
+
+
+def describe_preset(preset: Preset) -> str:
+    """Markdown about a preset: what it is and, if it cannot run now, why."""
+    warning = f"\n\n**Not available here:** {preset.unavailable}" if preset.unavailable else ""
+    return f"**{preset.title}.** {preset.description}{warning}"
+
+
+def describe_refiner(preset: Preset) -> str:
+    """What the switch does or, where it does nothing, why."""
+    return preset.refiner_unavailable or (
+        "A second, sharper video follows the first while it is being made."
+    )
+
+
+def clean(text):
+    """Text without characters that only confuse: controls, and halves of pairs."""
+    if not isinstance(text, str):
+        return text
+    text = "".join(" " if c in "\r\n\t" else c for c in text)
+    return "".join(c for c in text if c >= " " and c != "\x7f" and not "\ud800" <= c <= "\udfff")
+
+
+def sentence(error: T2VError) -> str:
+    """The words of an error as a sentence of the page: with its labels, and a capital letter."""
+    first, _, rest = str(error).partition(" ")
+    return f"{LABELS.get(first, first[:1].upper() + first[1:])} {rest}"

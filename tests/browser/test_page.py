@@ -1,0 +1,233 @@
+"""What a visitor sees and can do, in headless Chromium."""
+
+import re
+import time
+
+import pytest
+
+from t2v.media.video import read_frames
+from tests.fakes import PaintedRefiner, PaintingStream, is_yellow, read_number, read_numbers
+
+
+pytestmark = pytest.mark.browser
+
+SECOND = 1000  # Playwright counts in milliseconds
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page of a visitor of its own and fails the test for errors in its console."""
+    contexts, errors = [], []
+
+    def open_page(url, context=None):
+        if context is None:
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        page.get_by_role("button", name="Generate").wait_for()
+        page.wait_for_timeout(0.5 * SECOND)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def ask(page, prompt="a red star", chunks=6, seed=5, refine=False):
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.locator("#chunks input").fill(str(chunks))
+    page.get_by_label("New seed for every video").uncheck()
+    page.get_by_label("Seed", exact=True).fill(str(seed))
+    page.get_by_label("Refine", exact=True).set_checked(refine)
+    page.get_by_role("button", name="Generate").click()
+
+
+def live_time(page) -> float:
+    return page.evaluate("document.querySelector('#live video')?.currentTime ?? 0")
+
+
+def wait_for_state(page, state, seconds=40):
+    page.locator(f".status.{state}").wait_for(timeout=seconds * SECOND)
+
+
+def download(page, path, button="#download"):
+    with page.expect_download() as download:
+        page.locator(button).click()
+    download.value.save_as(path)
+    return read_frames(path)
+
+
+def run_of(page) -> str:
+    page.wait_for_function("location.search.includes('run=')")
+    return re.search("run=([0-9a-f]{24})", page.url)[1]
+
+
+def test_the_video_plays_while_it_is_being_made_and_ends_as_a_file(serve, visit, tmp_path):
+    url, _ = serve(PaintingStream(seconds_per_step=0.25))
+    page = visit(url)
+    ask(page, chunks=8)
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
+    before = live_time(page)
+    page.wait_for_timeout(1.5 * SECOND)
+    assert live_time(page) > before
+    assert page.locator(".status.running").is_visible()
+
+    wait_for_state(page, "finished")
+    page.wait_for_function("document.querySelector('#result video')?.readyState > 1")
+    page.evaluate("document.querySelector('#result video').play()")
+    page.wait_for_function("document.querySelector('#result video').currentTime > 0.5")
+    length = page.evaluate("document.querySelector('#result video').duration")
+    assert length == pytest.approx(9.0, abs=0.05)
+    assert read_numbers(download(page, tmp_path / "video.mp4")) == list(range(72))
+    page.wait_for_function("document.querySelector('#live video').currentTime > 8.5")
+    page.locator("#result").wait_for(state="visible")
+    assert not page.locator("#live").is_visible()
+
+
+def test_stop_ends_within_a_step_and_keeps_the_video(serve, visit, tmp_path):
+    stream = PaintingStream(seconds_per_step=0.3)
+    url, worker = serve(stream)
+    page = visit(url)
+    ask(page, chunks=200)
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
+    page.get_by_role("button", name="Stop").click()
+    clicked = time.monotonic()
+    wait_for_state(page, "stopped")
+    assert time.monotonic() - clicked < 2
+    assert stream.num_closed == 1
+
+    frames = download(page, tmp_path / "video.mp4")
+    record = worker.record(run_of(page))
+    assert read_numbers(frames) == list(range(record.num_frames))
+    assert page.get_by_role("button", name="Generate").is_enabled()
+
+
+def test_the_refined_video_follows_the_preview_on_a_screen_of_its_own(serve, visit, tmp_path):
+    url, _ = serve(PaintingStream(seconds_per_step=0.15), PaintedRefiner(0.15))
+    page = visit(url)
+    assert not page.locator("#refined-screen").is_visible()
+    ask(page, chunks=12, refine=True)
+    page.wait_for_function("document.querySelector('#refined-live video')?.currentTime > 0.3")
+    assert live_time(page) > 0.3
+    assert page.locator(".status.running section.preview").is_visible()
+    assert "Refined" in page.locator(".status.running section.refined").inner_text()
+
+    page.reload()
+    for screen in ("#live", "#refined-live"):
+        page.wait_for_function(f"document.querySelector('{screen} video')?.currentTime > 0.3")
+    assert page.get_by_label("Refine", exact=True).is_checked()
+    wait_for_state(page, "finished")
+    preview = download(page, tmp_path / "video.mp4")
+    refined = download(page, tmp_path / "refined.mp4", "#refined-download")
+    assert read_numbers(preview) == read_numbers(refined) == list(range(104))
+    assert is_yellow(refined) and not is_yellow(preview)
+
+    page.get_by_role("button", name="Show side by side").click()
+    page.wait_for_function("document.querySelector('#compared video')?.readyState > 1")
+    size = "(v => v.videoWidth / v.videoHeight)(document.querySelector('#compared video'))"
+    assert page.evaluate(size) == 2
+    page.locator("#refined-result").wait_for(state="visible")
+    assert not page.locator("#refined-live").is_visible()
+
+
+def test_stop_keeps_both_videos(serve, visit, tmp_path):
+    stream, refiner = PaintingStream(seconds_per_step=0.2), PaintedRefiner(0.2)
+    url, worker = serve(stream, refiner)
+    page = visit(url)
+    ask(page, chunks=200, refine=True)
+    page.wait_for_function("document.querySelector('#refined-live video')?.currentTime > 0.3")
+    page.get_by_role("button", name="Stop").click()
+    wait_for_state(page, "stopped")
+    record = worker.record(run_of(page))
+    preview = download(page, tmp_path / "video.mp4")
+    refined = download(page, tmp_path / "refined.mp4", "#refined-download")
+    assert read_numbers(preview) == list(range(record.num_frames))
+    assert read_numbers(refined) == list(range(record.num_refined_frames))
+    assert 16 <= record.num_refined_frames < record.num_frames
+
+
+def test_a_reload_comes_back_to_the_running_video(serve, visit, tmp_path):
+    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+    page = visit(url)
+    ask(page, prompt="two blue rings", chunks=9)
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 1")
+    run_id = run_of(page)
+
+    page.reload()
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
+    assert page.locator(".status.running").is_visible()
+    assert page.get_by_label("Prompt", exact=True).input_value() == "two blue rings"
+    assert page.get_by_role("button", name="Generate").is_disabled()
+    wait_for_state(page, "finished")
+    assert run_of(page) == run_id
+    assert read_numbers(download(page, tmp_path / "video.mp4")) == list(range(80))
+    assert len(list(worker.runs_dir.iterdir())) == 1
+
+
+def test_a_second_tab_finds_the_video_without_the_link(serve, visit):
+    url, _ = serve(PaintingStream(seconds_per_step=0.2))
+    page = visit(url)
+    ask(page, chunks=8)
+    run_id = run_of(page)
+    second = visit(url, page.context)
+    assert run_of(second) == run_id
+    wait_for_state(second, "finished")
+    wait_for_state(page, "finished")
+
+
+def test_the_second_visitor_waits_and_gets_its_own_video(serve, visit, tmp_path):
+    url, _ = serve(PaintingStream(seconds_per_step=0.15))
+    first, second = visit(url), visit(url)
+    ask(first, seed=3)
+    wait_for_state(first, "running")
+    ask(second, seed=9)
+    wait_for_state(second, "queued")
+    assert "You are next" in second.locator("#status").inner_text()
+    for page, seed in ((first, 3), (second, 9)):
+        wait_for_state(page, "finished")
+        read = [read_number(frame) for frame in download(page, tmp_path / f"{seed}.mp4")]
+        assert read == [(number, seed) for number in range(56)]
+        assert page.get_by_label("Seed", exact=True).input_value() == str(seed)
+
+
+def test_a_bad_setting_is_told_and_nothing_is_lost(serve, visit):
+    url, worker = serve(PaintingStream())
+    page = visit(url)
+    ask(page, prompt="a red star", chunks=0)
+    page.get_by_text("from 1 to 10000, got 0").first.wait_for()
+    assert page.get_by_label("Prompt", exact=True).input_value() == "a red star"
+    assert page.get_by_role("button", name="Generate").is_enabled()
+    assert not worker.runs_dir.exists()
+
+
+def test_without_streaming_the_page_says_so_and_the_video_still_grows(serve, visit):
+    url, _ = serve(PaintingStream(seconds_per_step=0.25), is_streaming=False)
+    page = visit(url)
+    assert page.get_by_text("cannot be streamed").is_visible()
+    ask(page)
+    page.wait_for_function("document.querySelector('#live video')?.duration >= 2")
+    assert page.locator(".status.running").is_visible()
+    wait_for_state(page, "finished")
+
+
+def test_a_failure_keeps_the_video_so_far(serve, visit, tmp_path):
+    url, worker = serve(PaintingStream(fails_at=2, error=RuntimeError("innermost detail")))
+    page = visit(url)
+    ask(page)
+    wait_for_state(page, "failed")
+    assert "innermost detail" not in page.content()
+    assert str(worker.runs_dir) not in page.content()
+    assert read_numbers(download(page, tmp_path / "video.mp4")) == list(range(24))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_sticks_out_to_the_side(serve, visit, width):
+    url, _ = serve(PaintingStream())
+    page = visit(url)
+    page.set_viewport_size({"width": width, "height": 850})
+    ask(page, prompt="an elephant")
+    wait_for_state(page, "finished")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,44 @@
+"""Reference tensors ("goldens"), and where to find them: `pytest --goldens DIR`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--goldens", type=Path, default=GOLDENS, help="folder with goldens.json and its tensors"
+    )
+
+
+class Goldens:
+    """What the reference implementation computed: facts in goldens.json, tensors beside it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.facts = self.read_json("goldens.json")
+
+    def read_json(self, name):
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def tensors(self, part):
+        """The tensors of a part of goldens.json that has one file."""
+        return self.load(self.facts[part]["file"])
+
+    def load(self, name):
+        """Every tensor of a file, in float32 where it is not whole numbers."""
+        tensors = load_file(self.folder / name)
+        return {
+            key: tensor.float() if tensor.is_floating_point() else tensor
+            for key, tensor in tensors.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def goldens(request):
+    return Goldens(request.config.getoption("--goldens"))

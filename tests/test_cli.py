@@ -1,0 +1,354 @@
+import argparse
+import json
+import subprocess
+import sys
+from itertools import islice
+
+import pytest
+from small_stack import new_stack
+
+from t2v import __version__, cli
+from t2v.events import Chunk
+from t2v.media.video import VideoWriter, iter_frames, read_frames, read_metadata
+from t2v.pipeline import stack, streaming_t2v
+from t2v.presets import Preset
+
+
+COMMANDS = ("generate", "refine", "presets", "download", "evaluate", "train")
+
+
+@pytest.fixture
+def preset(tmp_path, monkeypatch):
+    """`odd`, a preset that can run, is the only one; its stack is small and random."""
+    (tmp_path / "weights" / "unet").mkdir(parents=True)
+    preset = Preset(
+        name="odd",
+        title="Odd: for tests",
+        description="Random weights.",
+        weights=str(tmp_path / "weights"),
+        frame_size=(20, 28),
+        display_size=(40, 56),
+        fps=7,
+        examples=("a red star",),
+        defaults={"num_chunks": 3, "num_inference_steps": 2, "scheduler": "unipc"},
+    )
+    monkeypatch.setattr("t2v.presets.list_presets", lambda: {"odd": preset})
+    monkeypatch.setattr(cli, "list_presets", lambda: {"odd": preset})
+    monkeypatch.setattr(stack, "load_stack", lambda preset, **_: new_stack())
+    return preset
+
+
+@pytest.fixture
+def generate(preset, tmp_path):
+    """Runs the command in an empty folder: generate("--chunks", 3, out="other.mp4")."""
+    (tmp_path / "out").mkdir()
+
+    def generate(*options, prompt="a red star", out="video.mp4"):
+        given = ["--preset", "odd", "--prompt", prompt, "--out", tmp_path / "out" / out, *options]
+        return cli.main(["generate", *map(str, given)])
+
+    generate.folder = tmp_path / "out"
+    return generate
+
+
+def only_sentence(capsys):
+    """What an error said, all of it; nothing else was printed."""
+    output = capsys.readouterr()
+    assert output.out == ""
+    [line] = output.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        (["--chunks", "0"], "num_chunks must be a whole number from 1 to 10000, got 0"),
+        (
+            ["--chunks", "1e9"],
+            "num_chunks must be a whole number from 1 to 10000, got 1000000000.0",
+        ),
+        (["--chunks", "2.5"], "num_chunks must be a whole number from 1 to 10000, got 2.5"),
+        (["--seed", "-5"], "seed must be a whole number from 0 to 4294967295, got -5"),
+        (["--steps", "0"], "num_inference_steps must be a whole number from 1 to 500, got 0"),
+        (["--guidance-scale", "inf"], "guidance_scale must be a number from 1.0 to 30.0, got inf"),
+        (["--apm-strength", "nan"], "apm_strength must be a number from 0.0 to 2.0, got nan"),
+        (["--apm-strength", "9"], "apm_strength must be a number from 0.0 to 2.0, got 9"),
+        (
+            ["--scheduler", "euler"],
+            "scheduler must be one of ddim, dpmsolver++, unipc, got 'euler'",
+        ),
+        (["--preset", "shape"], "preset must be one of odd, got 'shape'"),
+        (["--size", "100x128"], "sizes must be multiples of 64 from 64 to 1024, got 100x128"),
+        (["--size", "64x2048"], "sizes must be multiples of 64 from 64 to 1024, got 64x2048"),
+        (["--prompt", " "], "prompt must not be empty: say in a few words what to show"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_setting_is_one_sentence(generate, capsys, options, complaint):
+    assert generate(*options) == 2
+    assert only_sentence(capsys) == f"t2v generate: {complaint}"
+    assert list(generate.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [["--chunks", "abc"], ["--seed", ""], ["--apm-strength", "½"]])
+def test_text_in_the_place_of_a_number_is_named(generate, capsys, options):
+    with pytest.raises(SystemExit) as end:
+        generate(*options)
+    assert end.value.code == 2
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert last_line == f"t2v generate: error: argument {options[0]}: not a number: {options[1]!r}"
+    assert list(generate.folder.iterdir()) == []
+
+
+def test_a_file_of_another_kind_is_refused(generate, capsys):
+    assert generate(out="video.avi") == 2
+    assert "--out must end in .mp4, got " in only_sentence(capsys)
+
+
+def test_a_missing_folder_is_named(generate, capsys):
+    assert generate(out="nowhere/video.mp4") == 2
+    assert only_sentence(capsys).endswith("nowhere does not exist")
+    assert list(generate.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["/proc/video.mp4", f"{'long' * 70}.mp4"], ids=["/proc", "long"])
+def test_a_file_that_the_disk_would_refuse_is_refused_before_the_work(generate, capsys, out):
+    assert generate(out=out) == 2
+    assert only_sentence(capsys).startswith("t2v generate: cannot write to ")
+    assert list(generate.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_folder_is_no_file(generate, capsys, force):
+    (generate.folder / "video.mp4").mkdir()
+    assert generate(*force) == 2
+    assert only_sentence(capsys).endswith("video.mp4 is a folder")
+
+
+def test_a_file_is_not_overwritten(generate, capsys):
+    (generate.folder / "video.mp4").write_text("precious")
+    assert generate() == 2
+    assert only_sentence(capsys).endswith("video.mp4 exists; --force overwrites it")
+    assert (generate.folder / "video.mp4").read_text() == "precious"
+
+
+def test_a_file_is_overwritten_by_force(generate):
+    (generate.folder / "video.mp4").write_text("precious")
+    assert generate("--force", "--chunks", 1) == 0
+    assert len(read_frames(generate.folder / "video.mp4")) == 16
+
+
+def test_an_error_in_the_middle_is_one_sentence_too(generate, monkeypatch, capsys):
+    def out_of_disk(*_, **__):
+        raise cli.MediaError("cannot write video.mp4: No space left on device")
+
+    monkeypatch.setattr("t2v.media.video.encode", out_of_disk)
+    assert generate() == 2
+    assert only_sentence(capsys) == (
+        "t2v generate: cannot write video.mp4: No space left on device"
+    )
+    assert list(generate.folder.iterdir()) == []
+
+
+def test_generate_writes_a_playable_file_and_says_where(generate, capsys):
+    assert generate("--chunks", 4) == 0
+    path = generate.folder / "video.mp4"
+    assert read_frames(path).shape == (16 + 3 * 8, 40, 56, 3)
+    assert capsys.readouterr().out == f"{path}: 40 frames, 5.7 s\n"
+    assert list(generate.folder.iterdir()) == [path]
+
+
+def test_the_file_says_how_it_was_made(generate):
+    given = ["--chunks", 2, "--seed", 7, "--negative-prompt", "blue", "--no-cam"]
+    assert generate(*given, prompt="a red star, 'große'") == 0
+    facts = read_metadata(generate.folder / "video.mp4")
+    expected = {
+        "prompt": "a red star, 'große'",
+        "negative_prompt": "blue",
+        "num_chunks": 2,
+        "seed": 7,
+        "use_cam": False,
+        "scheduler": "unipc",
+        "preset": "odd",
+        "version": __version__,
+    }
+    assert expected.items() <= facts.items()
+
+
+@pytest.mark.parametrize(
+    "options, name, value",
+    [
+        (["--seed", "7"], "seed", 7),
+        (["--chunks", "2.0"], "num_chunks", 2),
+        (["--steps", "1"], "num_inference_steps", 1),
+        (["--guidance-scale", "4"], "guidance_scale", 4.0),
+        (["--apm-strength", "0"], "apm_strength", 0.0),
+        (["--scheduler", "ddim"], "scheduler", "ddim"),
+        (["--no-cam"], "use_cam", False),
+        ([], "num_inference_steps", 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_every_option_reaches_the_stream(generate, monkeypatch, options, name, value):
+    configs = []
+    monkeypatch.setattr(
+        streaming_t2v, "stream", lambda stack, config: configs.append(config) or iter(())
+    )
+    generate(*options)
+    [config] = configs
+    assert getattr(config, name) == value
+
+
+def test_the_same_settings_give_the_same_frames(generate, monkeypatch):
+    """Byte for byte, as they are handed to the encoder."""
+    videos = {"one.mp4": b"", "two.mp4": b""}
+    write = VideoWriter.write
+
+    def write_down(writer, frames):
+        videos[writer.path.name] += frames.tobytes()
+        write(writer, frames)
+
+    monkeypatch.setattr(VideoWriter, "write", write_down)
+    assert generate(out="one.mp4") == generate(out="two.mp4") == 0
+    assert len(videos["one.mp4"]) == (16 + 2 * 8) * 40 * 56 * 3
+    assert videos["one.mp4"] == videos["two.mp4"]
+
+
+def test_an_unknown_word_is_reported_and_the_video_made(generate, capsys):
+    assert generate("--chunks", 1, prompt="a red elephant") == 0
+    assert "The small model does not know 'elephant'." in capsys.readouterr().err
+    assert (generate.folder / "video.mp4").is_file()
+
+
+@pytest.fixture
+def press_ctrl_c(monkeypatch):
+    """Interrupts the stream when so many chunks have come out."""
+
+    def press_ctrl_c(after_chunks):
+        real = streaming_t2v.stream
+
+        def interrupted(*arguments):
+            chunks = (event for event in real(*arguments) if isinstance(event, Chunk))
+            yield from islice(chunks, after_chunks)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(streaming_t2v, "stream", interrupted)
+
+    return press_ctrl_c
+
+
+def test_ctrl_c_keeps_the_finished_chunks_as_a_playable_file(generate, press_ctrl_c, capsys):
+    press_ctrl_c(after_chunks=2)
+    assert generate("--chunks", 6) == 130
+    path = generate.folder / "video.mp4"
+    assert sum(1 for _ in iter_frames(path)) == 24
+    assert read_metadata(path)["prompt"] == "a red star"
+    assert capsys.readouterr().out.startswith(f"{path}: 24 frames")
+
+
+def test_ctrl_c_before_the_first_chunk_leaves_no_file(generate, press_ctrl_c, capsys):
+    press_ctrl_c(after_chunks=0)
+    assert generate() == 130
+    assert "no file was written" in only_sentence(capsys)
+    assert list(generate.folder.iterdir()) == []
+
+
+def test_ctrl_c_while_the_models_load_shows_no_traceback(generate, monkeypatch, capsys):
+    def interrupted(preset, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack, "load_stack", interrupted)
+    assert generate() == 130
+    assert only_sentence(capsys) == "t2v generate: stopped"
+
+
+def test_presets_are_listed_with_whether_they_can_run(preset, capsys):
+    assert cli.main(["presets"]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("odd: Odd: for tests\n    installed\n    Bundled: needs no download")
+    assert "    refiner: The odd preset has" in output
+    assert "num_chunks 3" in output
+    assert "example: a red star" in output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0
+    output = " ".join(capsys.readouterr().out.split())
+    docstring = getattr(cli, f"run_{command}").__doc__
+    assert " ".join(docstring.split()) in output
+
+
+def test_help_names_every_command_and_what_it_is_for(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    output = capsys.readouterr().out
+    for command in COMMANDS:
+        assert f"    {command} " in output
+
+
+def test_help_of_generate_names_the_ranges(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["generate", "--help"])
+    output = " ".join(capsys.readouterr().out.split())
+    for limits in cli.LIMITS.values():
+        assert f"({limits[0]} to {limits[1]})" in output
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (["evaluate", "--preset", "odd", "--prompts", "3"], "--prompts must be at least 4, got 3"),
+        (["evaluate", "--preset", "odd", "--out", "no/a.json"], "the folder no does not exist"),
+        (
+            ["evaluate", "--preset", "odd", "--sheet", "a.pgm"],
+            "--sheet must end in .png, got 'a.pgm'",
+        ),
+        (["evaluate", "--preset", "shape"], "preset must be one of odd, got 'shape'"),
+        (["train", "--until", "poems"], "--until must be one of autoencoder, "),
+        (["train", "--steps", "cam=0"], "--steps takes STAGE=N with N from 1 and a stage of "),
+        (["train", "--steps", "poems=3"], "got 'poems=3'"),
+        (["train", "--processes", "0"], "--processes must be from 1 to 4, got 0"),
+        (["train", "--processes", "5"], "--processes must be from 1 to 4, got 5"),
+        (["train", "--out", __file__], "cannot write to "),
+    ],
+    ids=lambda value: " ".join(value[:-1]) if isinstance(value, list) else "",
+)
+def test_bad_settings_of_the_other_commands_are_one_sentence(
+    preset, tmp_path, monkeypatch, capsys, arguments, complaint
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    sentence = only_sentence(capsys)
+    assert sentence.startswith(f"t2v {arguments[0]}: ")
+    assert complaint in sentence
+    assert not (tmp_path / "training").exists()
+
+
+@pytest.mark.parametrize("text, value", [("8", 8), ("8.0", 8.0), ("1e9", 1e9), ("-5", -5)])
+def test_numbers_are_read_as_they_are(text, value):
+    number = cli.number(text)
+    assert number == value and type(number) is type(value)
+
+
+def test_what_is_no_number_is_named():
+    with pytest.raises(argparse.ArgumentTypeError, match="'eight'"):
+        cli.number("eight")
+
+
+def test_an_evaluation_is_written_as_json(preset, tmp_path, monkeypatch, capsys):
+    report = {"rows": {"colour": {"value": 0.9, "low": 0.8, "high": 1.0, "count": 4}}}
+    monkeypatch.setattr("t2v.evaluation.evaluate", lambda *_: report)
+    assert cli.main(["evaluate", "--preset", "odd", "--out", str(tmp_path / "table.json")]) == 0
+    assert json.loads((tmp_path / "table.json").read_text()) == report
+    assert "0.800 .. 1.000" in capsys.readouterr().out
+
+
+def test_python_dash_m_is_the_same_command():
+    command = [sys.executable, "-m", "t2v", "generate", "--prompt", "", "--out", "video.mp4"]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    assert len(process.stderr.splitlines()) == 1

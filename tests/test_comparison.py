@@ -1,0 +1,34 @@
+"""Two videos side by side."""
+
+import numpy as np
+import pytest
+
+from t2v.errors import MediaError
+from t2v.media.comparison import write_side_by_side
+from t2v.media.video import VideoWriter, read_frames
+
+
+def write(path, colour, size, num_frames):
+    frames = np.full((num_frames, *size, 3), colour, np.uint8)
+    with VideoWriter(path, fps=8) as writer:
+        writer.write(frames)
+    return path
+
+
+def test_both_are_seen_at_the_height_of_the_larger_and_for_as_long_as_the_shorter(tmp_path):
+    left = write(tmp_path / "left.mp4", (200, 40, 40), (32, 48), 24)
+    right = write(tmp_path / "right.mp4", (40, 40, 200), (64, 96), 16)
+    write_side_by_side(left, right, tmp_path / "both.mp4")
+    frames = read_frames(tmp_path / "both.mp4")
+    assert frames.shape == (16, 64, 192, 3)
+    for half, colour in ((frames[:, :, :90], (200, 40, 40)), (frames[:, :, 102:], (40, 40, 200))):
+        assert np.abs(half.astype(int) - colour).max() < 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.mp4", "left.mp4", "right.mp4"]
+
+
+def test_a_file_that_is_no_video_is_a_media_error(tmp_path):
+    left = write(tmp_path / "left.mp4", (9, 9, 9), (32, 32), 8)
+    (tmp_path / "right.mp4").write_text("no video")
+    with pytest.raises(MediaError, match="side by side"):
+        write_side_by_side(left, tmp_path / "right.mp4", tmp_path / "both.mp4")
+    assert not (tmp_path / "both.mp4").exists()

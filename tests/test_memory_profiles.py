@@ -1,0 +1,201 @@
+"""Memory profiles: the same frames with fewer networks on the device at a time."""
+
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from small_modelscope import install_small, new_networks, small_preset, write_home
+
+from t2v.errors import ConfigError
+from t2v.events import Chunk, Notice
+from t2v.pipeline import memory
+from t2v.pipeline.memory import (
+    PROFILES,
+    choose_profile,
+    describe_fit,
+    lower_profile,
+    predict_peaks,
+)
+from t2v.pipeline.refinement import refine
+from t2v.pipeline.refiner import load_refiner
+from t2v.pipeline.stack import load_stack, refiner_size
+from t2v.pipeline.streaming_t2v import stream
+from t2v.weights.install import install
+
+
+GB = 10**9
+PEAKS = {"full": 12 * GB, "balanced": 7 * GB, "low": 3 * GB}
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    write_home(home, new_networks(tmp_path_factory.mktemp("configs")))
+    preset = small_preset(tmp_path_factory.mktemp("weights") / "modelscope")
+    with pytest.MonkeyPatch.context() as patch:
+        install_small(patch)
+        install(preset, weights_dir=home, offline=True, say=lambda line: None)
+    return preset
+
+
+@pytest.fixture
+def config(preset):
+    return preset.config(prompt="red", num_chunks=3, num_inference_steps=2)
+
+
+class Device:
+    """Counts the bytes of weights that lie on the "device", a second copy in the same memory."""
+
+    def __init__(self):
+        self.tensors = weakref.WeakSet()
+        self.most = 0
+
+    def copy_to(self, tensor, device):
+        copy = tensor.clone()
+        self.tensors.add(copy.untyped_storage())
+        self.most = max(self.most, sum(storage.nbytes() for storage in self.tensors))
+        return copy
+
+
+@pytest.fixture
+def device(monkeypatch):
+    device = Device()
+    monkeypatch.setattr(memory, "copy_to", device.copy_to)
+    return device
+
+
+def frames_of(events):
+    return np.concatenate([event.frames for event in events if isinstance(event, Chunk)])
+
+
+def num_bytes(*networks):
+    return sum(tensor.nbytes for network in networks for tensor in network.state_dict().values())
+
+
+@pytest.fixture(scope="module")
+def expected(preset):
+    config = preset.config(prompt="red", num_chunks=3, num_inference_steps=2)
+    return frames_of(stream(load_stack(preset, device="cpu"), config))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_makes_the_same_frames(preset, config, expected, device, profile):
+    stack = load_stack(preset, device="cpu", memory=profile)
+    assert np.array_equal(frames_of(stream(stack, config)), expected)
+
+
+def test_balanced_holds_only_the_networks_of_one_part(preset, config, device):
+    stack = load_stack(preset, device="cpu", memory="balanced")
+    list(stream(stack, config))
+    parts = [
+        num_bytes(stack.text_encoder.model),
+        num_bytes(stack.image_encoder.model, stack.anchor_tokens),
+        num_bytes(stack.first_unet),
+        num_bytes(stack.unet, stack.extractor),
+    ]
+    assert max(parts) <= device.most < 1.1 * max(parts) < sum(parts)
+
+
+def test_low_holds_the_unets_layer_by_layer(preset, config, device):
+    stack = load_stack(preset, device="cpu", memory="low")
+    list(stream(stack, config))
+    others = max(
+        num_bytes(stack.text_encoder.model),
+        num_bytes(stack.image_encoder.model, stack.anchor_tokens),
+    )
+    assert device.most < others + 0.3 * num_bytes(stack.unet)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_refines_alike(preset, config, device, profile):
+    def refined(stack):
+        refiner = load_refiner(preset, stack=stack)
+        previews = (event.frames for event in stream(stack, config) if isinstance(event, Chunk))
+        return frames_of(refine(refiner, config, previews))
+
+    plain = refined(load_stack(preset, device="cpu"))
+    assert np.array_equal(refined(load_stack(preset, device="cpu", memory=profile)), plain)
+
+
+def test_balanced_holds_the_refiner_only_while_it_refines(preset, config, device):
+    stack = load_stack(preset, device="cpu", memory="balanced")
+    refiner = load_refiner(preset, stack=stack)
+    previews = (event.frames for event in stream(stack, config) if isinstance(event, Chunk))
+    list(refine(refiner, config, previews))
+    base, refining = num_bytes(stack.unet, stack.extractor), num_bytes(refiner.unet)
+    assert device.most < 1.1 * max(base, refining, num_bytes(stack.image_encoder.model))
+
+
+def test_the_refiners_room_is_foreseen(preset):
+    stack = load_stack(preset, device="cpu", memory="full")
+    weights, latents = refiner_size(preset, stack)
+    assert weights > num_bytes(load_refiner(preset, stack=stack).unet) / 2  # stored in half
+    assert latents == 24 * 4 * 12 * 12 * 4
+    arguments = (stack.placement._networks, stack.latent_shape, 16, 4)
+    without, peaks = predict_peaks(*arguments), predict_peaks(*arguments, (weights, latents))
+    assert all(peaks[profile] >= without[profile] for profile in PROFILES)
+    assert peaks["full"] >= without["full"] + weights
+
+
+def test_an_unknown_profile_is_named(preset):
+    with pytest.raises(ConfigError, match="memory must be one of full, balanced, low, got 'tiny'"):
+        load_stack(preset, device="cpu", memory="tiny")
+
+
+def run_out_of_memory(stack, monkeypatch, at_calls):
+    """The extractor runs out of memory at these of its calls."""
+    calls = []
+
+    def hook(module, inputs):
+        calls.append(module)
+        if len(calls) in at_calls:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    stack.extractor.register_forward_pre_hook(hook)
+
+
+def test_out_of_memory_the_video_goes_on_in_a_smaller_profile(
+    preset, config, expected, device, monkeypatch
+):
+    stack = load_stack(preset, device="cpu", memory="full")
+    run_out_of_memory(stack, monkeypatch, at_calls={4, 6})  # in chunk 2, then once more
+    events = list(stream(stack, config))
+    assert np.array_equal(frames_of(events), expected)
+    assert stack.placement.profile == "low"
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert len(told) == 2
+    assert "goes on at chunk 3 with the memory profile balanced" in told[0]
+    assert "goes on at chunk 3 with the memory profile low" in told[1]
+
+
+def test_below_the_smallest_profile_the_error_is_told(preset, config, monkeypatch):
+    stack = load_stack(preset, device="cpu", memory="low")
+    run_out_of_memory(stack, monkeypatch, at_calls={1})
+    with pytest.raises(torch.OutOfMemoryError):
+        list(stream(stack, config))
+
+
+@pytest.mark.parametrize(
+    "free, profile", [(80, "full"), (12, "full"), (11.9, "balanced"), (6, "low"), (1, "low")]
+)
+def test_the_fastest_profile_that_fits_is_taken(free, profile):
+    assert choose_profile(PEAKS, int(free * GB)) == profile
+
+
+def test_what_fits_is_said():
+    assert describe_fit(PEAKS, 8 * GB) == (
+        "8.0 GB of the GPU are free; memory profiles need: full 12.0 GB (does not fit), "
+        "balanced 7.0 GB (fits), low 3.0 GB (fits)."
+    )
+
+
+def test_profiles_go_down_to_the_smallest():
+    assert [lower_profile(profile) for profile in PROFILES] == ["balanced", "low", None]
+
+
+def test_smaller_profiles_are_smaller(preset):
+    stack = load_stack(preset, device="cpu", memory="full")
+    networks = stack.placement._networks
+    peaks = predict_peaks(networks, stack.latent_shape, 16, stack.autoencoder.downsampling)
+    assert peaks["full"] > peaks["balanced"] > peaks["low"] > memory.RESERVE

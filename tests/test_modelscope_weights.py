@@ -1,0 +1,284 @@
+"""The authors' files become a folder that `load_stack` reads, and the stack makes a video."""
+
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_modelscope import (
+    SMALL_CONFIGS,
+    SMALL_REFINER,
+    authors_state_dict,
+    install_small,
+    new_networks,
+    new_refiner_unet,
+    refiner_state_dict,
+    small_preset,
+    write_home,
+)
+
+from t2v.checkpoints import modelscope_names, write_weights
+from t2v.errors import CheckpointError
+from t2v.events import Chunk
+from t2v.models.encoders import OpenClipImageEncoder, OpenClipTextEncoder, clip_pixels
+from t2v.models.refiner_unet import RefinerUNet
+from t2v.pipeline.refinement import refine
+from t2v.pipeline.refiner import load_refiner
+from t2v.pipeline.stack import build_networks, load_stack
+from t2v.pipeline.streaming_t2v import stream
+from t2v.weights import refiner as refiner_weights
+from t2v.weights.install import install
+from t2v.weights.modelscope import (
+    UNUSED,
+    checkpoint_names,
+    convert_streaming_t2v,
+    write_configs,
+)
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    return new_networks(tmp_path_factory.mktemp("configs"))
+
+
+@pytest.fixture(scope="module")
+def home(networks, tmp_path_factory):
+    """Both repositories, on the disk."""
+    folder = tmp_path_factory.mktemp("home")
+    write_home(folder, networks)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def preset(home, tmp_path_factory):
+    """The small preset, installed by what `t2v download` calls."""
+    preset = small_preset(tmp_path_factory.mktemp("weights") / "modelscope")
+    with pytest.MonkeyPatch.context() as patch:
+        install_small(patch)
+        install(preset, weights_dir=home, offline=True, say=lambda line: None)
+    return preset
+
+
+@pytest.fixture(scope="module")
+def stack(preset):
+    return load_stack(preset, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory):
+    """The networks of the paper, on the meta device."""
+    folder = tmp_path_factory.mktemp("full")
+    write_configs(folder)
+    return build_networks(folder)
+
+
+@pytest.fixture
+def full_size_weights(goldens):
+    keys = goldens.read_json(goldens.facts["keys_full"]["file"])
+    return {key: torch.empty(shape, device="meta") for key, shape in keys.items()}
+
+
+def test_every_key_of_the_real_checkpoint_has_one_place(full_size, full_size_weights):
+    places = [
+        (theirs, list(network.state_dict()[ours].shape))
+        for part, network in full_size.items()
+        if part != "first_unet"
+        for ours, theirs in checkpoint_names(part, network).items()
+    ]
+    assert len(places) == len(full_size_weights) - len(UNUSED)
+    shapes = {key: list(tensor.shape) for key, tensor in full_size_weights.items()}
+    assert dict(places) == {key: shape for key, shape in shapes.items() if key not in UNUSED}
+
+
+def test_the_first_unet_has_the_keys_of_a_stock_one(full_size, full_size_weights):
+    ours = {key: tensor.shape for key, tensor in full_size["first_unet"].state_dict().items()}
+    stock = {
+        key.removeprefix("base_model."): tensor.shape
+        for key, tensor in full_size_weights.items()
+        if key.startswith("base_model.")
+        and "cross_attention_merger" not in key
+        and not any(part in key for part in (".attn2.alpha", ".attn2.conv"))
+    }
+    assert len(ours) == 1480
+    assert ours == stock
+
+
+def test_misfits_of_the_real_checkpoint_are_named(full_size, full_size_weights, tmp_path):
+    del full_size_weights["vae.decoder.conv_in.bias"]
+    full_size_weights["ema.surprise"] = torch.empty(1)
+    full_size_weights["text_encoder.text_model.final_layer_norm.bias"] = torch.empty(3)
+    networks = {part: network for part, network in full_size.items() if part != "first_unet"}
+    with pytest.raises(CheckpointError) as error:
+        convert_streaming_t2v(full_size_weights, networks, tmp_path, torch.float16)
+    message = str(error.value)
+    assert "1 keys missing (vae.decoder.conv_in.bias)" in message
+    assert "1 keys unexpected (ema.surprise)" in message
+    assert "text_encoder.text_model.final_layer_norm.bias [3] instead of [1024]" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_tensor_arrives_where_it_was_written(networks, stack):
+    loaded = {
+        "unet": stack.unet,
+        "extractor": stack.extractor,
+        "anchor_tokens": stack.anchor_tokens,
+        "first_unet": stack.first_unet,
+        "text_encoder": stack.text_encoder.model,
+        "image_encoder": stack.image_encoder.model,
+        "autoencoder": stack.autoencoder.vae,
+    }
+    assert loaded.keys() == networks.keys()
+    for part, network in networks.items():
+        written, read = network.state_dict(), loaded[part].state_dict()
+        assert written.keys() == read.keys()
+        for key in written:
+            assert torch.equal(read[key], written[key].half().float()), f"{part} {key}"
+
+
+def test_weights_lie_in_half_precision_and_nothing_else_is_kept(preset):
+    files = list(preset.weights_folder.glob("*/*.safetensors"))
+    beside = {"extractor", "anchor_tokens", "refiner"}
+    assert {file.parent.name for file in files} == SMALL_CONFIGS.keys() - {"stack"} | beside
+    for file in files:
+        assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float16}
+    assert not preset.weights_folder.with_name("modelscope.partial").exists()
+
+
+def test_the_stack_is_made_of_the_classes_of_the_paper(stack):
+    assert isinstance(stack.text_encoder, OpenClipTextEncoder)
+    assert isinstance(stack.image_encoder, OpenClipImageEncoder)
+    assert stack.initial_unet is stack.first_unet
+    assert stack.latent_shape == (4, 4, 6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_two_chunks_come_out(preset, dtype):
+    stack = load_stack(preset, device="cpu", dtype=dtype)
+    assert stack.unet.dtype == stack.autoencoder.vae.dtype == dtype
+    config = preset.config(prompt="red, and red.", num_chunks=2, num_inference_steps=2)
+    chunks = [event for event in stream(stack, config) if isinstance(event, Chunk)]
+    assert [chunk.frames.shape for chunk in chunks] == [(16, 16, 24, 3), (8, 16, 24, 3)]
+    assert all(np.ptp(chunk.frames) > 0 for chunk in chunks)
+
+
+@pytest.mark.parametrize("size", [(64, 128), (128, 64)])
+def test_other_sizes_than_squares_work(preset, size):
+    stack = load_stack(preset.at_size(*size), device="cpu")
+    config = preset.config(prompt="red", num_chunks=2, num_inference_steps=1)
+    chunks = [event for event in stream(stack, config) if isinstance(event, Chunk)]
+    assert [chunk.frames.shape for chunk in chunks] == [(16, *size, 3), (8, *size, 3)]
+
+
+def test_the_refiner_has_the_weights_that_were_written(preset, stack):
+    refiner = load_refiner(preset, stack=stack)
+    written, read = new_refiner_unet().state_dict(), refiner.unet.state_dict()
+    assert written.keys() == read.keys()
+    for key in written:
+        assert torch.equal(read[key], written[key].half().float()), key
+    assert refiner.text_encoder is stack.text_encoder
+    assert refiner.autoencoder is stack.autoencoder
+
+
+def test_the_refiner_alone_loads_the_encoders_of_the_stack(preset, stack):
+    refiner = load_refiner(preset, device="cpu")
+    assert isinstance(refiner.text_encoder, OpenClipTextEncoder)
+    assert torch.equal(refiner.text_encoder.encode(["red"]), stack.text_encoder.encode(["red"]))
+
+
+def test_two_chunks_are_refined(preset, stack):
+    config = preset.config(prompt="red", num_chunks=2, num_inference_steps=1)
+    frames = (event.frames for event in stream(stack, config) if isinstance(event, Chunk))
+    events = refine(load_refiner(preset, stack=stack), config, frames)
+    refined = [event.frames for event in events if isinstance(event, Chunk)]
+    assert sum(map(len, refined)) == 24
+    assert {piece.shape[1:] for piece in refined} == {(39, 59, 3)}  # 48 x 48 pixels, as 2 to 3
+
+
+def test_the_refiner_maps_at_full_size():
+    """1480 tensors, 1 411 233 860 numbers: as many as ModelScope's Vid2VidSDUNet has."""
+    with torch.device("meta"):
+        unet = RefinerUNet.from_config(refiner_weights.CONFIG)
+    names = modelscope_names(unet)
+    assert len(set(names.values())) == len(names) == 1480
+    assert sum(tensor.numel() for tensor in unet.state_dict().values()) == 1_411_233_860
+
+
+def test_misfits_of_the_refiner_are_named(tmp_path):
+    weights = refiner_state_dict(new_refiner_unet())
+    del weights["out.2.bias"]
+    torch.save(weights, tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError, match=r"refiner: 1 keys missing \(out\.2\.bias\)"):
+        refiner_weights.convert_refiner(
+            {"refiner": tmp_path / "weights.pth"}, tmp_path / "refiner", config=SMALL_REFINER
+        )
+
+
+def test_the_first_chunk_is_drawn_by_the_public_unet(stack, preset, monkeypatch):
+    monkeypatch.setattr(stack.unet, "forward", lambda *_: pytest.fail("the streaming UNet ran"))
+    config = preset.config(prompt="red", num_chunks=1, num_inference_steps=1)
+    assert sum(isinstance(event, Chunk) for event in stream(stack, config)) == 1
+
+
+def test_padding_is_read_like_words(stack):
+    ids = stack.text_encoder.tokenize(["red", "red, red, red, red, red"])
+    letters = stack.text_encoder.tokenizer.get_vocab()
+    begin, end = letters["<|startoftext|>"], letters["<|endoftext|>"]
+    assert ids[0].tolist() == [begin, letters["red</w>"], end] + [letters["a"]] * 4
+    assert ids.shape == (2, 7)
+    other = ids.clone()
+    other[0, -1] = letters["z"]
+    difference = stack.text_encoder(other)[0] - stack.text_encoder(ids)[0]
+    assert difference[:-1].abs().max() == 0  # no word sees what comes after it
+    assert difference[-1].abs().max() > 0
+
+
+def test_images_are_prepared_as_the_authors_do(goldens):
+    described = goldens.facts["clip_preprocess"]
+    assert "(F.interpolate(x,(224,224),mode='bicubic',align_corners=True)+1)/2-mean)/std" in (
+        described
+    )
+    x = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    mean = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
+    std = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
+    resized = torch.nn.functional.interpolate(x, (224, 224), mode="bicubic", align_corners=True)
+    assert torch.equal(clip_pixels(x, (224, 224)), ((resized + 1) / 2 - mean) / std)
+
+
+def test_a_much_larger_image_is_blurred_before_it_shrinks():
+    stripes = torch.ones(1, 3, 448, 600)
+    stripes[..., ::2] = -1
+    assert (
+        clip_pixels(stripes, (224, 224)).std() < clip_pixels(stripes[..., :240], (224, 224)).std()
+    )
+
+
+def test_embeddings_of_images_keep_their_length(stack):
+    lengths = stack.image_encoder(torch.rand(3, 3, 16, 24)).norm(dim=-1)
+    assert lengths.std() > 0
+
+
+def test_a_conversion_holds_one_file_at_a_time(tmp_path):
+    """Converting 13 GB must not take 13 GB: tensors are let go as files are written."""
+    alive, counts = weakref.WeakSet(), []
+
+    def read_slowly():
+        for number in range(20):
+            tensor = torch.full((50,), float(number))
+            alive.add(tensor)
+            counts.append(len(alive))
+            yield str(number), tensor
+            del tensor
+
+    write_weights(read_slowly(), tmp_path, max_file_bytes=600)
+    assert len(list(tmp_path.iterdir())) == 7  # three tensors each, two in the last
+    assert max(counts) <= 4
+
+
+def test_values_that_half_precision_cannot_hold_are_refused(networks, tmp_path):
+    weights = authors_state_dict(networks)
+    weights["resampler.context_embedding.0.bias"][0] = 1e6
+    parts = {part: network for part, network in networks.items() if part != "first_unet"}
+    with pytest.raises(CheckpointError, match=r"mlp\.0\.bias has values .* use bfloat16"):
+        convert_streaming_t2v(weights, parts, tmp_path / "half", torch.float16)
+    convert_streaming_t2v(weights, parts, tmp_path / "bfloat16", torch.bfloat16)

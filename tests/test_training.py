@@ -1,0 +1,157 @@
+"""Two steps of every stage, on one network a stage; the recipe from nothing to a video."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from t2v.checkpoints import load_weights
+from t2v.events import Chunk
+from t2v.pipeline.denoising import make_scheduler
+from t2v.pipeline.stack import load_stack
+from t2v.pipeline.streaming_t2v import stream
+from t2v.presets import list_presets
+from t2v.training import autoencoder, clips, diffusion, encoders, loop, probe, recipe, refiner
+from t2v.training.clips import Clips, Pool
+from t2v.training.probe import Probe, ProbeStage
+from t2v.training.recipe import STEPS, num_training_processes
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder after two steps of every stage, with batches and sheets as small as they get."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autoencoder, "BATCH", 2)
+        patch.setattr(autoencoder, "NUM_STATISTICS_FRAMES", 8)
+        patch.setattr(encoders, "BATCH", 3)
+        patch.setattr(probe, "BATCH", 4)
+        patch.setattr(recipe, "recall", partial(encoders.recall, count=5))
+        patch.setattr(recipe, "accuracy", partial(probe.accuracy, count=9))
+        patch.setattr(diffusion.ImagesStage, "batch_size", 2)
+        patch.setattr(diffusion.ClipsStage, "batch_size", 2)
+        patch.setattr(diffusion.ClipsStage, "image_batch_size", 2)
+        patch.setattr(refiner.RefinerStage, "batch_size", 2)
+        patch.setattr(refiner, "SHEET_SCENES", 1)
+        patch.setattr(diffusion.MemoryStage, "first_batch", 1)
+        patch.setattr(diffusion.MemoryStage, "later_batch", 2)
+        for module in (diffusion, refiner):
+            patch.setattr(module, "Pool", lambda make, size, uses: Pool(make, 3, uses))
+        patch.setattr(diffusion, "SHEET_CAPTIONS", diffusion.SHEET_CAPTIONS[:6])
+        patch.setattr(
+            diffusion, "make_scheduler", lambda name, schedule, _: make_scheduler(name, schedule, 1)
+        )
+        patch.setattr(loop, "LOG_STEPS", 1)
+        steps = dict.fromkeys(STEPS, 2)
+        recipe.train(folder / "weights", folder / "work", steps, 1, until=list(STEPS)[-1])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def preset(trained):
+    return replace(list_presets()["shapes"], weights=str(trained / "weights"))
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_two_steps_of_every_stage_run(trained, stage):
+    log = [json.loads(line) for line in (trained / f"work/{stage}.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2]
+    assert all(np.isfinite(entry["loss"]) for entry in log)
+    assert (trained / f"work/{stage}.png").is_file()
+
+
+def test_the_exported_folder_loads_and_streams(preset):
+    stack = load_stack(preset)
+    config = preset.config(prompt="a red star", num_chunks=2, num_inference_steps=1)
+    chunks = [event.frames for event in stream(stack, config) if isinstance(event, Chunk)]
+    assert [frames.shape for frames in chunks] == [(16, 64, 64, 3), (8, 64, 64, 3)]
+
+
+def test_the_exported_probe_loads(preset):
+    load_weights(Probe(), preset.weights_folder / "probe")
+
+
+def test_latents_of_the_exported_autoencoder_are_standard(preset):
+    stack = load_stack(preset)
+    frames = autoencoder.random_frames(np.random.default_rng(2), 8, torch.device("cpu"))
+    latents = stack.autoencoder.encode(frames[:, None])
+    assert latents.mean(dim=(0, 2, 3, 4)).abs().max() < 0.05
+    assert (latents.std(dim=(0, 2, 3, 4)) - 1).abs().max() < 0.05
+
+
+def test_quality_is_written_beside_the_weights(trained):
+    quality = json.loads((trained / "weights/quality.json").read_text())
+    assert quality["autoencoder"]["psnr_db"] > 0
+    assert set(quality["encoders"]) == {"text", "frame"}
+    assert 0 <= quality["probe"]["colour"] <= 1
+
+
+def test_no_exported_file_is_too_large_for_a_file_host(trained):
+    files = [path for path in (trained / "weights").rglob("*") if path.is_file()]
+    assert max(path.stat().st_size for path in files) <= 16 * 2**20 + 64 * 1024
+    assert sum(path.stat().st_size for path in files) < 60e6
+
+
+def test_the_loss_of_the_probe_falls_on_one_batch():
+    torch.manual_seed(0)
+    stage = ProbeStage(8, torch.device("cpu"))
+    batch = stage.batch(np.random.default_rng(0), num_processes=8)
+    optimiser = torch.optim.Adam(stage.model.parameters(), 2e-3)
+    losses = []
+    for _ in range(8):
+        loss = stage.losses(batch)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def counting(rng, count):
+    """Clips with numbers of their own, drawn by the generator."""
+    numbers = torch.tensor(rng.integers(0, 10**9, count)).float().view(-1, 1, 1, 1, 1)
+    return Clips(numbers, numbers[:, :, 0, 0, 0].long())
+
+
+def test_a_pool_gives_the_parts_of_a_clip_together():
+    pool = Pool(counting, size=11, uses=4)
+    for step in range(20):
+        clips_ = pool.batch(np.random.default_rng(step), 3)
+        assert len(clips_) == 3
+        assert torch.equal(clips_.latents.flatten().long(), clips_.token_ids.flatten())
+
+
+def test_a_pool_uses_a_clip_about_as_often_as_it_is_told():
+    drawn, used = [], []
+
+    def make(rng, count):
+        drawn.append(count)
+        return counting(rng, count)
+
+    pool = Pool(make, size=12, uses=4)
+    for step in range(200):
+        used += pool.batch(np.random.default_rng(step), 4).latents.flatten().tolist()
+    assert len(used) / sum(drawn) == pytest.approx(4, rel=0.1)
+    assert max(used.count(number) for number in used) < 40
+
+
+def test_a_window_of_a_return_hides_the_object_first():
+    for seed in range(5):
+        scene, start = clips.sample_window(np.random.default_rng(seed), is_return=True)
+        assert scene.hidden(np.arange(start, start + 8.0)).all()
+
+
+@pytest.mark.parametrize("asked", [1, 3, 4])
+def test_as_many_processes_train_as_were_asked_for(asked):
+    assert num_training_processes(asked) == asked
+
+
+def test_many_cores_do_not_make_batches_empty(monkeypatch):
+    """The smallest batch has 4 clips: shared by 64 processes nobody got one."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    smallest = diffusion.MemoryStage.first_batch
+    assert smallest // num_training_processes(None) >= 1

@@ -1,0 +1,145 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from t2v.training import loop
+from t2v.training.loop import WARM_UP_STEPS, Average, learning_rate_factor, run_stage
+
+
+CPU = torch.device("cpu")
+
+
+class LineStage:
+    """Finds the line y = 3x - 1. `dies_at`: the step whose batch is never drawn."""
+
+    name = "line"
+    learning_rate = 0.3
+    last_rate = 0.1
+
+    def __init__(self, num_steps, dies_at=None):
+        self.num_steps = num_steps
+        self.dies_at = dies_at
+        self.first_numbers = []  # of every batch that was drawn
+        self.model = nn.ModuleDict({"line": nn.Linear(1, 1), "resting": nn.Linear(1, 1)})
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter.fill_(0.5)
+
+    def parameter_groups(self):
+        return [{"params": list(self.model["line"].parameters())}]
+
+    def batch(self, rng, num_processes):
+        if len(self.first_numbers) == self.dies_at:
+            raise KeyboardInterrupt
+        x = torch.tensor(rng.normal(size=(13, 1)), dtype=torch.float32)
+        self.first_numbers.append(x[0, 0].item())
+        return x
+
+    def losses(self, x):
+        y = self.model["resting"](self.model["line"](x)).float()
+        # Not everything is a batch's own: some randomness is torch's.
+        return {"loss": (y - 3 * x + 1 + 0.01 * torch.randn_like(x)).square().mean()}
+
+    def sheet(self, model):
+        return np.zeros((5, 7, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    """No warm-up, a line in the log and a checkpoint at every step."""
+    monkeypatch.setattr(loop, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(loop, "LOG_STEPS", 1)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / "line.jsonl").read_text().splitlines()]
+
+
+def values_of(model):
+    return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+
+def test_the_loss_falls(tmp_path):
+    run_stage(LineStage(90), tmp_path, CPU, seed=5)
+    losses = [entry["loss"] for entry in log_of(tmp_path)]
+    assert losses[-1] < 0.05 * losses[0]
+
+
+def test_a_stage_leaves_a_log_a_checkpoint_and_a_sheet(tmp_path):
+    run_stage(LineStage(3), tmp_path, CPU, seed=5)
+    assert {path.name for path in tmp_path.iterdir()} == {"line.jsonl", "line.pt", "line.png"}
+    assert [entry["step"] for entry in log_of(tmp_path)] == [1, 2, 3]
+
+
+def test_a_killed_stage_goes_on_at_its_step_as_if_nothing_had_been(tmp_path):
+    whole = LineStage(11)
+    expected = run_stage(whole, tmp_path / "whole", CPU, seed=5)
+
+    first = LineStage(11, dies_at=4)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(first, tmp_path / "killed", CPU, seed=5)
+    second = LineStage(11)
+    averaged = run_stage(second, tmp_path / "killed", CPU, seed=5)
+
+    assert first.first_numbers + second.first_numbers == whole.first_numbers
+    assert [entry["step"] for entry in log_of(tmp_path / "killed")] == list(range(1, 12))
+    assert torch.equal(values_of(second.model), values_of(whole.model))
+    assert torch.equal(values_of(averaged), values_of(expected))
+
+
+def test_a_finished_stage_is_not_trained_again(tmp_path):
+    expected = run_stage(LineStage(5), tmp_path, CPU, seed=5)
+    again = LineStage(5)
+    averaged = run_stage(again, tmp_path, CPU, seed=5)
+    assert again.first_numbers == []
+    assert torch.equal(values_of(averaged), values_of(expected))
+
+
+def test_every_step_and_every_seed_draws_its_own(tmp_path):
+    stages = [LineStage(7), LineStage(7)]
+    for seed, stage in enumerate(stages):
+        run_stage(stage, tmp_path / str(seed), CPU, seed=seed)
+    numbers = stages[0].first_numbers + stages[1].first_numbers
+    assert len(set(numbers)) == 14
+
+
+def test_what_is_in_no_group_rests(tmp_path):
+    """Its gradients used to pile up, and to count when the others were clipped."""
+    stage = LineStage(4)
+    run_stage(stage, tmp_path, CPU, seed=5)
+    for parameter in stage.model["resting"].parameters():
+        assert parameter.item() == pytest.approx(0.5)
+        assert parameter.grad is None
+
+
+def test_what_a_group_names_learns_even_if_it_came_frozen(tmp_path):
+    stage = LineStage(4)
+    stage.model.requires_grad_(False)
+    before = values_of(stage.model["line"]).clone()
+    run_stage(stage, tmp_path, CPU, seed=5)
+    assert (values_of(stage.model["line"]) != before).all()
+
+
+def test_the_rate_warms_up_stays_and_falls_to_its_last_share(monkeypatch):
+    monkeypatch.setattr(loop, "WARM_UP_STEPS", WARM_UP_STEPS)
+    factors = [learning_rate_factor(step, 1500, last=0.3) for step in range(1501)]
+    assert factors[0] == pytest.approx(1 / WARM_UP_STEPS)
+    assert factors[WARM_UP_STEPS : 1500 // 3] == [1.0] * (1500 // 3 - WARM_UP_STEPS)
+    assert factors[-1] == pytest.approx(0.3)
+    assert all(a >= b for a, b in itertools.pairwise(factors[500:]))
+
+
+def test_the_average_follows_quickly_at_first_and_slowly_later():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    early, late = Average(model), Average(model)
+    nn.init.ones_(model.weight)
+    early.update(model, step=1)
+    late.update(model, step=100_000)
+    assert early.model.weight.item() == pytest.approx(1 - 2 / 11)
+    assert late.model.weight.item() == pytest.approx(0.001)
