@@ -37,6 +37,7 @@ def run_down_path(
     text: TextContext,
     added: Float[Tensor, "bf d h w"] | None = None,
     first_frame: Int[Tensor, " b"] | None = None,
+    place_embedding: nn.Module | None = None,
 ) -> DownPath:
     """Runs the parts of `model` named in DOWN_PATH_PARTS.
 
@@ -46,8 +47,9 @@ def run_down_path(
     Args:
         text: one for all videos, one each, or several each (all videos with their first text, then
             all with their second).
-        first_frame: the number within its chunk of each video's first frame; None is 0.
         added: joins the features right before the first block (the CAM's conditioning frames).
+        first_frame: the number within its chunk of each video's first frame; None is 0.
+        place_embedding: joins them too, if the model has a frame embedding.
     """
     b, _, f, _, _ = latents.shape
     if text.batch_size != 1 and text.batch_size % b:
@@ -73,6 +75,8 @@ def run_down_path(
     if added is not None:
         x = x + added
     x = x.repeat(num_texts, 1, 1, 1) if num_texts > 1 else x
+    if frame_embedding is not None and place_embedding is not None:
+        x = x + place_embedding(embedded, x.shape[-2:])
 
     skips = [x]
     for block in model.down_blocks:

@@ -16,7 +16,7 @@ from t2v.models.apm import AppearanceMixer
 from t2v.models.attention import TextContext, set_attention_backend, text_attentions
 from t2v.models.cam import CamFeatures, FeatureInjector
 from t2v.models.down_path import DownPath, Timestep, run_down_path
-from t2v.models.frame_embedding import FrameEmbedding, pool_text
+from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding, pool_text
 from t2v.models.temporal_conv import speed_up_temporal_convs
 from t2v.models.up_path import run_up_path
 
@@ -65,11 +65,11 @@ class StreamingUNet(UNet3DConditionModel):
             cross_attention_dim=cross_attention_dim,
             attention_head_dim=attention_head_dim,
         )
-        self.frame_embedding = None
+        self.frame_embedding = self.place_embedding = None
         if num_frame_embeddings:
-            self.frame_embedding = FrameEmbedding(
-                num_frame_embeddings, cross_attention_dim, self.time_embedding.linear_2.out_features
-            )
+            dim = self.time_embedding.linear_2.out_features
+            self.frame_embedding = FrameEmbedding(num_frame_embeddings, cross_attention_dim, dim)
+            self.place_embedding = PlaceEmbedding(dim, block_out_channels[0])
         # In the order of `text_attentions`.
         self.mixers = nn.ModuleList(
             AppearanceMixer(
@@ -136,7 +136,10 @@ class StreamingUNet(UNet3DConditionModel):
         n = max(b, text.batch_size)
         if cam is not None and len(cam.mid) != n:
             raise ValueError(f"{n} videos of latents, but CAM features of {len(cam.mid)}")
-        down = run_down_path(self, latents, timestep, text, first_frame=first_frame)
+        place_embedding = self.place_embedding if cam is None else None
+        down = run_down_path(
+            self, latents, timestep, text, first_frame=first_frame, place_embedding=place_embedding
+        )
 
         # Only after the whole way down: the features that flow into the mid block stay unmodified.
         if cam is not None:

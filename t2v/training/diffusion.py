@@ -36,7 +36,13 @@ from t2v.training.networks import (
 TEXT_DROP = 0.1
 ANCHOR_DROP = 0.1
 COND_NOISE = 0.08  # of conditioning frames in [-1, 1]: generated ones are never as clean
-TEMPORAL_LAYERS = ("temp_convs", "temp_attentions", "transformer_in", "frame_embedding")
+TEMPORAL_LAYERS = (
+    "temp_convs",
+    "temp_attentions",
+    "transformer_in",
+    "frame_embedding",
+    "place_embedding",
+)
 NEW_LAYER_RATE = 2.0  # layers that a stage adds learn faster than those it found
 ALPHA_RATE = 15.0  # the APM's gates start at 0, where SiLU is flat: they need a faster rate
 NUM_TRAIN_TIMESTEPS = SCHEDULE["num_train_timesteps"]
