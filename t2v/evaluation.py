@@ -23,6 +23,7 @@ from t2v.media.images import contact_sheet
 from t2v.metrics.flow import flow_magnitudes
 from t2v.metrics.intervals import mean, ratio_of_means, with_interval
 from t2v.metrics.seams import seam_and_within_change
+from t2v.metrics.sharpness import object_mask
 from t2v.models.autoencoder import to_pixels
 from t2v.pipeline.stack import Stack, load_stack
 from t2v.pipeline.streaming_t2v import Memory, stream
@@ -254,17 +255,8 @@ def colour_distance(probe: Probe, video: UInt8[np.ndarray, "f h w 3"]) -> float:
 
 
 def object_colours(frame: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "2 3"]:
-    """Mean RGB of the upper and of the lower half of what differs from the background.
-
-    The background of a row is its left or its right end: the object may cover one of them, which
-    then is the one that looks less like the row's middle value.
-    """
-    values = frame.astype(float)
-    row = np.median(values, axis=1)
-    left, right = np.median(values[:, :3], axis=1), np.median(values[:, -3:], axis=1)
-    is_left = np.abs(left - row).sum(axis=1) <= np.abs(right - row).sum(axis=1)
-    background = np.where(is_left[:, None], left, right)
-    mask = np.abs(values - background[:, None]).max(axis=-1) > 40
+    """Mean RGB of the upper and of the lower half of the object; nan if there is none."""
+    values, mask = frame.astype(float), object_mask(frame)
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return np.full((2, 3), np.nan)

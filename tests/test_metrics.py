@@ -1,9 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 
 from t2v.metrics.flow import flow_magnitudes
 from t2v.metrics.intervals import mean, ratio_of_means, with_interval
 from t2v.metrics.seams import frame_changes, seam_and_within_change
+from t2v.metrics.sharpness import object_mask, outline_gradient
 
 
 def texture(height=70, width=90):
@@ -97,3 +99,33 @@ def test_pairs_are_drawn_together():
 
 def test_a_ratio_of_means_weighs_pairs_by_their_size():
     assert ratio_of_means(np.array([[1.0, 1.0], [90.0, 10.0]])) == pytest.approx(91 / 11)
+
+
+def disc(blur=0, size=(61, 83), radius=20):
+    """A white disc on dark blue, with a soft outline if asked for."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    inside = np.hypot(y - 30, x - 45) < radius
+    frame = np.where(inside[..., None], 240, (10, 10, 60)).astype(np.uint8)
+    return cv2.GaussianBlur(frame, (0, 0), blur) if blur else frame
+
+
+def test_a_hard_outline_is_as_steep_as_its_contrast():
+    assert outline_gradient(disc()) == pytest.approx(230 * 2**0.5, rel=0.2)
+
+
+def test_a_soft_outline_is_less_steep_by_its_width():
+    steepness = [outline_gradient(disc(blur)) for blur in (1, 2)]
+    # The steepest place of a blurred edge: contrast / (sigma sqrt(2 pi)).
+    expected = [230 / (sigma * (2 * np.pi) ** 0.5) for sigma in (1, 2)]
+    assert steepness == pytest.approx(expected, rel=0.1)
+
+
+def test_an_empty_picture_has_no_outline():
+    assert np.isnan(outline_gradient(constant([7])[0]))
+
+
+def test_an_object_at_the_edge_is_no_background():
+    frame = np.full((20, 30, 3), 30, np.uint8)
+    frame[5:12, :9] = 200
+    mask = object_mask(frame)
+    assert mask.sum() == 7 * 9 and mask[5:12, :9].all()

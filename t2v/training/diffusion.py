@@ -56,9 +56,7 @@ class Denoiser(nn.Module):
         self.unet = new_unet()
         self.extractor = new_extractor(self.unet)
         self.anchor_tokens = new_anchor_tokens()
-        for module in self.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0  # far fewer passes over the data than parameters can remember
+        without_dropout(self)
 
     def forward(
         self,
@@ -299,6 +297,14 @@ class ApmStage(MemoryStage):
     def parameter_groups(self) -> list[dict]:
         gates, others = split_by_name(self.model, (".alpha",))
         return [{"params": others}, {"params": gates, "rate": ALPHA_RATE, "weight_decay": 0.0}]
+
+
+def without_dropout(model: nn.Module) -> nn.Module:
+    """Far fewer passes over the data than parameters could remember it with."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
 
 
 def split_by_name(

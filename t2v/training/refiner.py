@@ -18,14 +18,12 @@ from t2v.pipeline.refinement import refine
 from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import training_sigmas
 from t2v.training.clips import LAST_START, Clips, Pool, Teachers
-from t2v.training.diffusion import DiffusionStage
+from t2v.training.diffusion import DiffusionStage, without_dropout
 from t2v.training.networks import REFINED_SIZE, SCHEDULE, new_refiner
 from t2v.training.world import draw, sample_scene
 
 
-CLIP_FRAMES = (
-    8  # edges are local: shorter clips than the 24 frames it will see are three times cheaper
-)
+CLIP_FRAMES = 8  # edges are local: a third of the 24 frames it will see will do
 SHEET_SCENES = 6
 
 
@@ -34,13 +32,13 @@ class RefinerStage(DiffusionStage):
 
     name = "refiner"
     learning_rate = 1e-3
-    batch_size = 8
+    batch_size = 4
 
     def __init__(self, teachers: Teachers, num_steps: int, settings: RefinerSettings):
-        super().__init__(new_refiner(), teachers, num_steps)
+        super().__init__(without_dropout(new_refiner()), teachers, num_steps)
         self.settings = settings
         self.num_timesteps = settings.start_timestep + 1
-        self.pool = Pool(lambda rng, count: draw_sharp_clips(rng, teachers, count), 400, 4)
+        self.pool = Pool(lambda rng, count: draw_sharp_clips(rng, teachers, count), 300, 8)
 
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.parameters())}]
