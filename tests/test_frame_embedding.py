@@ -45,6 +45,19 @@ def test_an_embedding_depends_on_the_number_and_on_the_text():
     assert not torch.allclose(embedded, embedding(numbers, other))
 
 
+def test_a_small_difference_between_texts_counts_as_much_as_a_large_one():
+    embedding = FrameEmbedding(num_frames=7, text_dim=5, dim=11)
+    texts = noise(400, 5) * torch.tensor([4.0, 1.0, 1.0, 1.0, 0.1]) + 3
+    embedding.whiten_text(texts)
+    large, small = texts[0].clone(), texts[0].clone()
+    large[0] += 4
+    small[4] += 0.1
+    said = embedding.text(torch.stack([texts[0], large, small]))
+    lengths = (said[1:] - said[0]).norm(dim=-1)
+    torch.testing.assert_close(lengths, torch.ones(2), atol=0.1, rtol=0)
+    assert embedding.text(texts).mean(dim=0).abs().max() < 1e-5
+
+
 def test_one_text_may_serve_all_videos():
     embedding = randomize(FrameEmbedding(num_frames=7, text_dim=5, dim=11))
     numbers, text = torch.tensor([[1, 2], [4, 5]]), noise(1, 5)

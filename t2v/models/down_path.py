@@ -68,7 +68,7 @@ def run_down_path(
         if first_frame is not None:
             numbers = numbers + first_frame[:, None]
         embedded = frame_embedding(numbers.repeat(num_texts, 1), text.pooled)
-        time_embedding = time_embedding + embedded.flatten(0, 1)
+        time_embedding = time_embedding + frame_embedding.out(embedded.flatten(0, 1))
 
     x = model.conv_in(rearrange(latents, "b c f h w -> (b f) c h w"))
     x = model.transformer_in(x, num_frames=f, return_dict=False)[0]

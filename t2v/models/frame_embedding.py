@@ -14,14 +14,15 @@ from torch.nn.functional import silu
 
 
 NUM_WAVES = 4  # along each side: as fine as half a thing
+SMALLEST_SHARE = 1e-5  # of all variance between texts: less says nothing
 
 
 class FrameEmbedding(nn.Module):
-    """Numbers of frames, and what the text says about them, as a part of the time embedding.
+    """Numbers of frames, and what the text says about them; `out` makes it a time embedding.
 
     Args:
         num_frames: of the longest chunk.
-        dim: of the time embedding.
+        dim: of what it returns, and of the time embedding.
     """
 
     def __init__(self, num_frames: int, text_dim: int, dim: int):
@@ -29,13 +30,35 @@ class FrameEmbedding(nn.Module):
         self.numbers = nn.Embedding(num_frames, dim)
         self.text = nn.Linear(text_dim, dim)
         self.out = nn.Linear(dim, dim)
+        # Zero, so that numbers begin to count where they help.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    @torch.no_grad()
+    def whiten_text(self, pooled_texts: Float[Tensor, "n d"]) -> None:
+        """Begins with all differences between texts alike in size.
+
+        A text encoder may say "left" or "right" in a tenth of the numbers that a colour takes: what
+        is small is learnt late.
+
+        Args:
+            pooled_texts: of many captions, all their words in all places.
+        """
+        centre = pooled_texts.mean(dim=0)
+        variances, axes = torch.linalg.eigh(torch.cov((pooled_texts - centre).T))
+        scales = variances.clamp(min=SMALLEST_SHARE * float(variances.sum())).rsqrt()
+        num_kept = min(len(axes), self.text.out_features)
+        whitening = (axes * scales).T[-num_kept:]
+        # A random turn spreads them over all units.
+        turned = nn.init.orthogonal_(self.text.weight.new_empty(self.text.out_features, num_kept))
+        self.text.weight.copy_(turned @ whitening)
+        self.text.bias.copy_(-self.text.weight @ centre)
 
     def forward(
         self, numbers: Int[Tensor, "n f"], pooled_text: Float[Tensor, "p d"]
     ) -> Float[Tensor, "n f e"]:
         """One pooled text for all videos, or one each."""
-        frames = self.numbers(numbers)
-        return frames + self.out(silu(frames + self.text(pooled_text)[:, None]))
+        return silu(self.numbers(numbers) + self.text(pooled_text)[:, None])
 
 
 class PlaceEmbedding(nn.Module):
@@ -59,7 +82,7 @@ class PlaceEmbedding(nn.Module):
         self, embedded: Float[Tensor, "n f e"], size: tuple[int, int]
     ) -> Float[Tensor, "nf c h w"]:
         weights = rearrange(
-            self.weights(silu(embedded)), "n f (c i j) -> (n f) c i j", i=NUM_WAVES, j=NUM_WAVES
+            self.weights(embedded), "n f (c i j) -> (n f) c i j", i=NUM_WAVES, j=NUM_WAVES
         )
         rows, columns = (waves(length, weights) for length in size)
         return einsum(weights, rows, columns, "n c i j, i h, j w -> n c h w")

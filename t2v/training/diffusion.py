@@ -14,6 +14,7 @@ from torch.nn.functional import silu
 
 from t2v.config import CHUNK_FRAMES
 from t2v.models.autoencoder import to_pixels
+from t2v.models.frame_embedding import pool_text
 from t2v.pipeline.denoising import denoise, guided, make_scheduler
 from t2v.training.clips import (
     Clips,
@@ -31,6 +32,7 @@ from t2v.training.networks import (
     new_extractor,
     new_unet,
 )
+from t2v.training.world import sample_scene
 
 
 TEXT_DROP = 0.1
@@ -169,6 +171,10 @@ class ImagesStage(DiffusionStage):
     learning_rate = 1e-3
     batch_size = 32
 
+    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
+        super().__init__(model, teachers, num_steps)
+        model.unet.frame_embedding.whiten_text(pooled_captions(teachers))
+
     def batch(self, rng: np.random.Generator, num_processes: int) -> Clips:
         return draw_images(rng, self.teachers, self.batch_size // num_processes)
 
@@ -297,6 +303,14 @@ class ApmStage(MemoryStage):
     def parameter_groups(self) -> list[dict]:
         gates, others = split_by_name(self.model, (".alpha",))
         return [{"params": others}, {"params": gates, "rate": ALPHA_RATE, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def pooled_captions(teachers: Teachers, count: int = 2048) -> Float[Tensor, "{count} d"]:
+    """What the text encoder says of many captions."""
+    rng = np.random.default_rng(11)
+    ids = teachers.tokenize([sample_scene(rng) for _ in range(count)])
+    return torch.cat([pool_text(teachers.text(part)) for part in ids.split(256)])
 
 
 def without_dropout(model: nn.Module) -> nn.Module:
