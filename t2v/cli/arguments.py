@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from t2v.config import BLENDINGS
+from t2v.config import ATTENTIONS, BLENDINGS, Acceleration
 from t2v.errors import ConfigError, MediaError
 
 
 BLENDING_HELP = f"how the refiner joins its chunks: {', '.join(BLENDINGS)}"
+MEMORY_HELP = "of the GPU: full, balanced or low (default: the fastest that fits)"
 
 
 def number(text: str) -> int | float:
@@ -30,6 +31,33 @@ def frame_size(text: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"not a size like 256x448: {text!r}")
     return int(match[1]), int(match[2])
+
+
+def add_acceleration(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--attention", default="torch", help=f"{' or '.join(ATTENTIONS)} (default: %(default)s)"
+    )
+    command.add_argument(
+        "--compile",
+        dest="compiled",
+        action="store_true",
+        help="compile the networks: minutes before the first chunk, then faster ones",
+    )
+    command.add_argument(
+        "--channels-last", action="store_true", help="another layout of the networks' numbers"
+    )
+
+
+def acceleration(options) -> Acceleration:
+    """
+    Raises:
+        ConfigError: there is no such attention.
+    """
+    return Acceleration(
+        attention=options.attention,
+        compiled=options.compiled,
+        channels_last=options.channels_last,
+    )
 
 
 def given(options, names: tuple[str, ...]) -> dict:

@@ -5,7 +5,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from t2v import __version__
-from t2v.cli.arguments import BLENDING_HELP, check_output, frame_size, given, number
+from t2v.cli.arguments import (
+    BLENDING_HELP,
+    MEMORY_HELP,
+    acceleration,
+    add_acceleration,
+    check_output,
+    frame_size,
+    given,
+    number,
+)
 from t2v.cli.progress import report, with_progress
 from t2v.config import LIMITS, SCHEDULERS
 from t2v.presets import default_preset, find_preset
@@ -47,10 +56,8 @@ def add(commands) -> None:
         metavar="HEIGHTxWIDTH",
         help="of the frames that are drawn, multiples of 64 (default: what the model learned)",
     )
-    command.add_argument(
-        "--memory",
-        help="of the GPU: full, balanced or low (default: the fastest that fits)",
-    )
+    command.add_argument("--memory", help=MEMORY_HELP)
+    add_acceleration(command)
     command.add_argument("--out", type=Path, required=True, help="the .mp4 file to write")
     command.add_argument("--force", action="store_true", help="overwrite the file")
     command.set_defaults(run=run)
@@ -77,7 +84,9 @@ def run(options) -> int:
     from t2v.pipeline.streaming_t2v import stream
 
     metadata = {**asdict(config), "preset": preset.name, "version": __version__}
-    stack = load_stack(preset, memory=options.memory, refine=config.refine)
+    stack = load_stack(
+        preset, memory=options.memory, refine=config.refine, acceleration=acceleration(options)
+    )
     refiner = load_refiner(preset, stack=stack) if config.refine else None
     interrupted = False
     with ExitStack() as files:

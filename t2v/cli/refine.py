@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from t2v import __version__
-from t2v.cli.arguments import BLENDING_HELP, check_output, given, number
+from t2v.cli.arguments import BLENDING_HELP, MEMORY_HELP, check_output, given, number
 from t2v.cli.progress import report, with_progress
 from t2v.config import LIMITS, SIDES, fit_area
 from t2v.errors import MediaError
@@ -27,6 +27,7 @@ def add(commands) -> None:
         "--seed", type=number, metavar="N", help=f"the same seed, the same video ({low} to {high})"
     )
     command.add_argument("--blending", help=BLENDING_HELP)
+    command.add_argument("--memory", help=MEMORY_HELP)
     command.add_argument("--out", type=Path, required=True, help="the .mp4 file to write")
     command.add_argument("--force", action="store_true", help="overwrite the file")
     command.set_defaults(run=run)
@@ -52,9 +53,10 @@ def run(options) -> int:
     from t2v.pipeline.refiner import load_refiner
     from t2v.pipeline.streaming_t2v import prompt_notices
 
-    refiner = load_refiner(preset)
-    for notice in prompt_notices(preset.name, refiner.text_encoder, config):
-        print(notice.text, file=sys.stderr)
+    refiner = load_refiner(preset, memory=options.memory)
+    unread = prompt_notices(preset.name, refiner.text_encoder, config)
+    for notice in (*refiner.notices, *(notice.text for notice in unread)):
+        print(notice, file=sys.stderr)
     size = fit_area(video.size, settings.display_size, multiple=2)
     metadata = {**asdict(config), "preset": preset.name, "version": __version__}
     total = video.num_frames and settings.num_chunks(video.num_frames)
