@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 
+from t2v.cli.arguments import acceleration, add_acceleration
 from t2v.config import GenerationConfig
 from t2v.errors import T2VError
 from t2v.events import Event
@@ -19,9 +20,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--share", action="store_true", help="make a public link for some days")
     parser.add_argument("--preset", help="chosen at first (default: the best that can run here)")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
+    add_acceleration(parser)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        open_fast = partial(open_stream, acceleration=acceleration(options))
         chosen, reason = default_preset()
         if options.preset:
             chosen, reason = find_preset(options.preset), ""
@@ -32,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     from t2v.ui.launch import can_stream, launch_page
     from t2v.ui.page import build_page
 
-    worker = Worker(open_stream, options.runs_dir, preload=chosen.name)
+    worker = Worker(open_fast, options.runs_dir, preload=chosen.name)
     page = build_page(worker, list_presets(), chosen.name, reason=reason, is_streaming=can_stream())
     try:
         launch_page(page, worker, host=options.host, port=options.port, share=options.share)
@@ -40,10 +43,13 @@ def main(arguments: list[str] | None = None) -> None:
         worker.close()
 
 
-def open_stream(preset: str):
+def open_stream(preset: str, **options):
     """Loads the stack of a preset; returns the function that makes videos with it.
 
     Its refiner is loaded with the first video that is to be refined.
+
+    Args:
+        options: more for `load_stack`.
     """
     from t2v.pipeline.refinement import refine
     from t2v.pipeline.refiner import load_refiner
@@ -52,7 +58,7 @@ def open_stream(preset: str):
     from t2v.pipeline.turns import take_turns
 
     chosen = find_preset(preset)
-    stack = load_stack(chosen, refine=chosen.refiner_unavailable is None)
+    stack = load_stack(chosen, refine=chosen.refiner_unavailable is None, **options)
     refiner = cache(lambda: load_refiner(chosen, stack=stack))
 
     def make(config: GenerationConfig) -> Iterator[Event]:

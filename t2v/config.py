@@ -14,6 +14,7 @@ SCHEDULERS = ("ddim", "dpmsolver++", "unipc")
 # How refined chunks are joined: randomized blending chunk by chunk or over the whole video at once
 # (the paper's RB), shared noise alone (B+S), or not at all (B).
 BLENDINGS = ("causal", "joint", "shared_noise", "independent")
+ATTENTIONS = ("torch", "xformers")
 
 MAX_PROMPT_LENGTH = 2000
 LIMITS = {
@@ -127,6 +128,27 @@ class RefinerSettings:
         """Chunks of a video of that many frames."""
         num_new_frames = self.chunk_frames - self.overlap
         return 1 + ceil(max(0, num_frames - self.chunk_frames) / num_new_frames)
+
+
+@no_type_check
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceleration:
+    """How networks run faster; frames change by rounding only.
+
+    Raises:
+        ConfigError: there is no such attention.
+    """
+
+    attention: str = "torch"  # or "xformers"; torch's where that does not load
+    # When they are first called, which takes minutes. Needs weights that stay where they are: the
+    # memory profile "full".
+    compiled: bool = False
+    channels_last: bool = False  # convolutions' numbers lie as the matrix units of GPUs want them
+
+    def __post_init__(self):
+        check_choices(self, {"attention": ATTENTIONS})
+        for name in ("compiled", "channels_last"):
+            check_switch(self, name)
 
 
 def fit_area(size: tuple[int, int], like: tuple[int, int], multiple: int = 1) -> tuple[int, int]:

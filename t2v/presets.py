@@ -34,9 +34,14 @@ class Source:
         return f"https://huggingface.co/{self.repo}"
 
     @property
+    def is_pinned(self) -> bool:
+        """Whether its revision is a commit, which never changes."""
+        return re.fullmatch("[0-9a-f]{40}", self.revision) is not None
+
+    @property
     def is_refiner(self) -> bool:
         """Whether it can be left out: the preset then makes videos, and does not refine them."""
-        return "refiner" in self.files
+        return any(use.startswith("refiner") for use in self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +60,15 @@ class Preset:
     sources: tuple[Source, ...] = ()  # where `t2v download` gets the weights; none are bundled ones
     needs_gpu: bool = False  # for speeds that one can wait for
     refiner: RefinerSettings | None = None
+    refiner_weights: str = "refiner"  # folder in `weights`
 
     @property
     def weights_folder(self) -> Path:
         return ROOT / self.weights
+
+    @property
+    def refiner_folder(self) -> Path:
+        return self.weights_folder / self.refiner_weights
 
     @property
     def download_command(self) -> str | None:
@@ -92,13 +102,13 @@ class Preset:
         """Why this preset cannot refine here, in one sentence; None if it can."""
         if self.refiner is None:
             return f"The {self.name} preset has no refiner."
-        if not (self.weights_folder / "refiner" / "config.json").is_file():
+        if not (self.refiner_folder / "config.json").is_file():
             if any(source.is_refiner for source in self.sources):
                 return (
                     "The weights of its refiner are not installed; "
                     f"`{self.download_command}` gets them."
                 )
-            return f"The weights of its refiner are not in {self.weights}/refiner."
+            return f"The weights of its refiner are not in {self.weights}/{self.refiner_weights}."
         return None
 
     def find_refiner(self) -> RefinerSettings:
@@ -147,21 +157,15 @@ def load_preset(path: Path) -> Preset:
     Raises:
         PresetError: the file is no TOML, or has missing, unknown or bad values, which it names.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PresetError(f"{path.name} cannot be read: {error}") from error
-
+    values = _read_values(path)
     _check_keys(path.name, values, Preset)
     _check_kinds(path.name, values, KINDS)
     if unknown := sorted(values["defaults"].keys() - DEFAULT_KEYS):
         raise PresetError(f"{path.name}: unknown defaults {', '.join(unknown)}")
     for name in ("frame_size", "display_size", "examples"):
         values[name] = tuple(values[name])
-    values["sources"] = tuple(
-        _load_source(f"{path.name}, source {number}", source)
-        for number, source in enumerate(values.get("sources", ()), start=1)
-    )
+    _check_sources(path.name, values)
+    values["sources"] = tuple(map(_new_source, values.get("sources", ())))
     try:
         if "refiner" in values:
             _check_keys(f"{path.name}, refiner", values["refiner"], RefinerSettings)
@@ -174,11 +178,37 @@ def load_preset(path: Path) -> Preset:
     return preset
 
 
-def _load_source(place: str, values: Any) -> Source:
-    _check_keys(place, values, Source)
-    _check_kinds(place, values, SOURCE_KINDS)
-    values["files"] = {use: tuple(names) for use, names in values["files"].items()}
-    return Source(**values)
+def _read_values(path: Path, may_extend: bool = True) -> dict[str, Any]:
+    """What the file says, over what the preset says that it `extends`: the same stack with another
+    refiner, whose sources come in the place of the other's."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PresetError(f"{path.name} cannot be read: {error}") from error
+    if "extends" not in values:
+        return values
+    if not may_extend:
+        raise PresetError(f"{path.name}: a preset that is extended must not extend another")
+    extended = values.pop("extends")
+    if not _is_text(extended) or not re.fullmatch(r"[\w-]+", extended):
+        raise PresetError(f"{path.name}: extends must be the name of a preset, got {extended!r}")
+    place = path.with_name(f"{extended}.toml")
+    base = _read_values(place, may_extend=False)
+    _check_sources(place.name, base)
+    shared = [source for source in base.get("sources", ()) if "refiner" not in source["files"]]
+    return base | values | {"sources": [*shared, *values.get("sources", ())]}
+
+
+def _check_sources(place: str, values: dict[str, Any]) -> None:
+    _check_kinds(place, values, {"sources": KINDS["sources"]})
+    for number, source in enumerate(values.get("sources", ()), start=1):
+        _check_keys(f"{place}, source {number}", source, Source)
+        _check_kinds(f"{place}, source {number}", source, SOURCE_KINDS)
+
+
+def _new_source(values: dict[str, Any]) -> Source:
+    files = {use: tuple(names) for use, names in values["files"].items()}
+    return Source(**values | {"files": files})
 
 
 def _check_keys(place: str, values: Any, kind: type) -> None:
@@ -246,6 +276,7 @@ KINDS = {
     "examples": (lambda value: isinstance(value, list) and bool(value), "a list of prompts"),
     "defaults": (lambda value: isinstance(value, dict), "a table of settings"),
     "sources": (lambda value: isinstance(value, list), "a list of tables"),
+    "refiner_weights": (_is_file_name, "the name of a folder in weights"),
     "needs_gpu": (lambda value: isinstance(value, bool), "true or false"),
 }
 SOURCE_KINDS = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+from diffusers import UNet3DConditionModel
 from safetensors.torch import save_file
 from small_stack import randomize
 
@@ -20,7 +21,7 @@ from t2v.weights.modelscope import (
     convert_modelscope,
     write_configs,
 )
-from t2v.weights.refiner import convert_refiner
+from t2v.weights.refiner import convert_refiner, convert_stock_refiner
 
 
 SMALL_UNET = {
@@ -79,9 +80,9 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz.,"
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 
-def small_preset(folder):
-    """The shipped preset at another size, with its weights in `folder`."""
-    preset = list_presets()["modelscope"]
+def small_preset(folder, name="modelscope"):
+    """A shipped preset at another size, with its weights in `folder`."""
+    preset = list_presets()[name]
     sources = tuple(replace(source, installed_gigabytes=0.001) for source in preset.sources)
     settings = replace(preset.refiner, frame_size=(48, 48), num_inference_steps=2)
     return replace(
@@ -96,6 +97,9 @@ def install_small(monkeypatch):
     )
     monkeypatch.setattr(
         installation, "convert_refiner", partial(convert_refiner, config=SMALL_REFINER)
+    )
+    monkeypatch.setattr(
+        installation, "convert_stock_refiner", partial(convert_stock_refiner, config=SMALL_UNET)
     )
 
 
@@ -119,7 +123,7 @@ def authors_state_dict(networks):
 
 
 def write_home(folder, networks):
-    """Both repositories, as they are on huggingface.co: OWNER/REPOSITORY/NAME."""
+    """All repositories, as they are on huggingface.co: OWNER/REPOSITORY/NAME."""
     authors = folder / "PAIR" / "StreamingT2V"
     authors.mkdir(parents=True)
     checkpoint = {
@@ -140,6 +144,16 @@ def write_home(folder, networks):
     refiner = folder / "ali-vilab" / "MS-Vid2Vid-XL"
     refiner.mkdir()
     torch.save({"state_dict": refiner_state_dict(new_refiner_unet())}, refiner / REFINER_FILE)
+
+    zeroscope = folder / "cerspense" / "zeroscope_v2_XL" / "unet"
+    zeroscope.mkdir(parents=True)
+    half = {key: tensor.half() for key, tensor in new_zeroscope_unet().state_dict().items()}
+    torch.save(half, zeroscope / "diffusion_pytorch_model.bin")
+
+
+def new_zeroscope_unet():
+    """A stock UNet of diffusers: what zeroscope is a checkpoint of."""
+    return randomize(UNet3DConditionModel(**SMALL_UNET), seed=10)
 
 
 def new_refiner_unet():

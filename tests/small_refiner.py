@@ -70,6 +70,9 @@ class PixelRefiner(Refiner):
     dtype = torch.float32
     device = torch.device("cpu")
 
+    def use(self, name):
+        pass
+
     def refined_size(self, size):
         return size
 

@@ -8,6 +8,9 @@ import pytest
 from small_stack import new_stack
 
 from t2v import __version__, cli
+from t2v.cli.arguments import number
+from t2v.config import LIMITS
+from t2v.errors import MediaError
 from t2v.events import Chunk
 from t2v.media.video import VideoWriter, iter_frames, read_frames, read_metadata
 from t2v.pipeline import stack, streaming_t2v
@@ -33,7 +36,7 @@ def preset(tmp_path, monkeypatch):
         defaults={"num_chunks": 3, "num_inference_steps": 2, "scheduler": "unipc"},
     )
     monkeypatch.setattr("t2v.presets.list_presets", lambda: {"odd": preset})
-    monkeypatch.setattr(cli, "list_presets", lambda: {"odd": preset})
+    monkeypatch.setattr("t2v.cli.presets.list_presets", lambda: {"odd": preset})
     monkeypatch.setattr(stack, "load_stack", lambda preset, **_: new_stack())
     return preset
 
@@ -140,7 +143,7 @@ def test_a_file_is_overwritten_by_force(generate):
 
 def test_an_error_in_the_middle_is_one_sentence_too(generate, monkeypatch, capsys):
     def out_of_disk(*_, **__):
-        raise cli.MediaError("cannot write video.mp4: No space left on device")
+        raise MediaError("cannot write video.mp4: No space left on device")
 
     monkeypatch.setattr("t2v.media.video.encode", out_of_disk)
     assert generate() == 2
@@ -277,7 +280,7 @@ def test_every_command_explains_itself(command, capsys):
         cli.main([command, "--help"])
     assert end.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
-    docstring = getattr(cli, f"run_{command}").__doc__
+    docstring = getattr(cli, command).run.__doc__
     assert " ".join(docstring.split()) in output
 
 
@@ -293,7 +296,7 @@ def test_help_of_generate_names_the_ranges(capsys):
     with pytest.raises(SystemExit):
         cli.main(["generate", "--help"])
     output = " ".join(capsys.readouterr().out.split())
-    for limits in cli.LIMITS.values():
+    for limits in LIMITS.values():
         assert f"({limits[0]} to {limits[1]})" in output
 
 
@@ -329,13 +332,13 @@ def test_bad_settings_of_the_other_commands_are_one_sentence(
 
 @pytest.mark.parametrize("text, value", [("8", 8), ("8.0", 8.0), ("1e9", 1e9), ("-5", -5)])
 def test_numbers_are_read_as_they_are(text, value):
-    number = cli.number(text)
-    assert number == value and type(number) is type(value)
+    value_read = number(text)
+    assert value_read == value and type(value_read) is type(value)
 
 
 def test_what_is_no_number_is_named():
     with pytest.raises(argparse.ArgumentTypeError, match="'eight'"):
-        cli.number("eight")
+        number("eight")
 
 
 def test_an_evaluation_is_written_as_json(preset, tmp_path, monkeypatch, capsys):

@@ -151,7 +151,7 @@ def test_a_size_that_it_cannot_refine_is_named(refine, folder, capsys, size):
 
 
 def test_a_video_that_is_too_long_is_named(refine, folder, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "MAX_FRAMES", 16)
+    monkeypatch.setattr(cli.refine, "MAX_FRAMES", 16)
     write_video(folder / "in.mp4", 17)
     assert refine() == 2
     assert only_sentence(capsys).endswith("in.mp4 must have at most 16 frames, got 17")

@@ -122,6 +122,15 @@ def test_a_preset_is_installed_by_one_command(fake_hub, preset, monkeypatch, cap
     assert "`hf cache rm model/PAIR/StreamingT2V model/ali-vilab/text-to-video-ms-1.7b " in said
 
 
+def test_a_revision_that_is_no_commit_is_told(fake_hub, preset, quiet):
+    install(preset, say=quiet.append)
+    repos = [source.repo for source in preset.sources if not source.is_pinned]
+    assert repos == ["ali-vilab/MS-Vid2Vid-XL"]
+    told = [line for line in quiet if "not pinned (main)" in line]
+    assert len(told) == 1
+    assert "the commit that is downloaded first is recorded" in told[0]
+
+
 def test_commits_and_digests_are_recorded(fake_hub, preset, checksums):
     install(preset)
     records = checksums()

@@ -1,6 +1,7 @@
 """Work per chunk at full size, counted on the meta device: no weights, no GPU, no clock."""
 
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import authors
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.pipeline.memory import ACTIVATION_FACTOR, DECODING_FACTOR
+from t2v.pipeline.forecast import ACTIVATION_FACTOR, DECODING_FACTOR
 from t2v.pipeline.stack import Stack, build_networks
 from t2v.pipeline.streaming_t2v import Conditions, Memory, draw_next_chunk
 from t2v.presets import list_presets
@@ -77,6 +79,38 @@ def test_a_chunk_takes_less_work_than_the_authors(chunk_tflop):
     assert total > 0.9 * AUTHORS_TFLOP, "so little cannot be: is everything counted?"
 
 
+def test_the_authors_way_is_counted_in_full(networks):
+    """Their way, as the benchmark runs it, is the work that they do: 626 TFLOP a chunk."""
+    unet, extractor, vae = (networks[name] for name in ("unet", "extractor", "autoencoder"))
+    stack = SimpleNamespace(unet=unet, extractor=extractor)
+    anchor_tokens = networks["anchor_tokens"](torch.empty(2, 1024, device="meta"))
+    embeds = torch.empty(2, 77, 1024, device="meta")
+    pixels = torch.empty(1, 8, 3, 256, 256, device="meta")
+    latents = torch.empty(1, 4, 16, 32, 32, device="meta")
+    predict = authors.new_predict(stack, embeds, anchor_tokens, pixels)
+
+    def once():
+        vae.encode(torch.empty(24, 3, 256, 256, device="meta"))
+        vae.decode(latents[0].movedim(1, 0))
+        networks["image_encoder"](torch.empty(2, 3, 224, 224, device="meta"))
+
+    total = 50 * count(lambda: predict(latents, torch.tensor(500))) + count(once)
+    assert total == pytest.approx(AUTHORS_TFLOP, rel=0.01)
+
+
+@pytest.mark.parametrize("size", [(320, 576), (192, 64)])
+@torch.inference_mode()
+def test_frames_need_not_be_square_at_full_size(networks, size):
+    unet, extractor = networks["unet"], networks["extractor"]
+    text = torch.empty(1, 77, 1024, device="meta")
+    encoded = extractor.encode_frames(torch.empty(1, 8, 3, *size, device="meta"))
+    latents = torch.empty(1, 4, 16, size[0] // 8, size[1] // 8, device="meta")
+    cam = extractor(latents, 500, extractor.prepare_text(text), encoded)
+    assert unet(latents, 500, text, cam).shape == latents.shape
+    frames = networks["autoencoder"].decode(latents[:, :, 0]).sample
+    assert frames.shape == (1, 3, *size)
+
+
 class LiveBytes(TorchDispatchMode):
     """Counts the bytes of results that are still in use, and the most there were."""
 
@@ -116,6 +150,11 @@ def test_the_memory_of_a_step_is_foreseen(networks):
     with LiveBytes() as step:
         unet(latents, 500, unet_text, extractor(latents, 500, cam_text, encoded))
     assert 0.85 < step.most / (ACTIVATION_FACTOR * 2 * latents.nbytes) <= 1
+
+    [(half, cam_half), _] = zip(unet_text.one_by_one(), cam_text.one_by_one(), strict=True)
+    with LiveBytes() as apart:
+        unet(latents, 500, half, extractor(latents, 500, cam_half, encoded))
+    assert 0.8 < apart.most / (ACTIVATION_FACTOR * latents.nbytes) <= 1
 
     with LiveBytes() as decoding:
         frame = vae.decode(latents[:, :, 0]).sample

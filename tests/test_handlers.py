@@ -3,6 +3,7 @@
 import asyncio
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -13,10 +14,11 @@ from t2v.errors import ConfigError
 from t2v.jobs.updates import SegmentReady
 from t2v.jobs.worker import Worker
 from t2v.media.video import read_frames
-from t2v.presets import Preset
+from t2v.presets import Preset, list_presets
 from t2v.ui.handlers import Handlers
 from t2v.ui.launch import can_stream
 from t2v.ui.page import build_page
+from t2v.ui.words import describe_preset, preset_choice
 from tests.fakes import (
     PaintedPreset,
     PaintedRefiner,
@@ -368,6 +370,43 @@ def test_choosing_a_preset_brings_its_defaults(start):
     assert defaults == [6, 1, 4, 7.5, "ddim"]
     assert examples["samples"] == [["a red star over the sea"], ["two blue rings"]]
     assert "Its weights are not in nowhere" in description
+
+
+def test_every_preset_says_what_it_needs_and_whether_it_is_here(tmp_path):
+    paper = replace(list_presets()["modelscope"], weights=str(tmp_path / "nowhere"))
+    text = describe_preset(paper)
+    assert "Needs a GPU, a download of about 34 GB and 12 GB of disk" in text
+    assert "CC BY-NC 4.0" in text
+    assert "`python -m t2v download modelscope`" in text
+    assert preset_choice(paper).endswith("(not installed)")
+    (tmp_path / "here" / "unet").mkdir(parents=True)
+    paper = replace(paper, weights=str(tmp_path / "here"))
+    assert "**Installed.**" in describe_preset(paper)
+    assert "download modelscope" not in describe_preset(paper)
+    assert preset_choice(paper) == paper.title
+
+
+def test_nothing_about_models_or_paths_can_be_set(start):
+    """A preset's name is one of those there are; whatever else is set is a number or a prompt."""
+    endpoints = build_page(start().worker, PRESETS, "painted").get_api_info()["named_endpoints"]
+    names = {
+        name: {parameter["parameter_name"] for parameter in endpoint["parameters"]}
+        for name, endpoint in endpoints.items()
+    }
+    assert names == {
+        "/generate": set(INPUTS),
+        "/stop": {"run_id"},
+        "/compare": {"run_id"},
+        "/run": {"run_id"},
+    }
+
+
+@pytest.mark.parametrize("preset", ["../painted", "/etc/passwd", "PAIR/StreamingT2V", "absent"])
+def test_a_preset_of_another_name_or_not_installed_makes_no_run(start, preset):
+    handlers = start()
+    with pytest.raises(gr.Error):
+        collect(handlers.generate(**INPUTS | {"preset": preset}))
+    assert not list(handlers.worker.runs_dir.glob("*"))
 
 
 def test_settings_of_a_run_come_back_with_its_link(start):

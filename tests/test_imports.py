@@ -1,4 +1,4 @@
-"""Imports point one way: only app.py and cli.py see everything."""
+"""Imports point one way: only app.py and the command line see everything."""
 
 import ast
 import subprocess

@@ -13,6 +13,7 @@ from small_modelscope import (
     install_small,
     new_networks,
     new_refiner_unet,
+    new_zeroscope_unet,
     refiner_state_dict,
     small_preset,
     write_home,
@@ -27,6 +28,7 @@ from t2v.pipeline.refinement import refine
 from t2v.pipeline.refiner import load_refiner
 from t2v.pipeline.stack import build_networks, load_stack
 from t2v.pipeline.streaming_t2v import stream
+from t2v.presets import list_presets
 from t2v.weights import refiner as refiner_weights
 from t2v.weights.install import install
 from t2v.weights.modelscope import (
@@ -63,6 +65,17 @@ def preset(home, tmp_path_factory):
 @pytest.fixture(scope="module")
 def stack(preset):
     return load_stack(preset, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def zeroscope(home, preset):
+    """The same preset with the other refiner, added to what is installed."""
+    zeroscope = small_preset(preset.weights_folder, "modelscope-zeroscope")
+    assert zeroscope.unavailable is None and zeroscope.refiner_unavailable is not None
+    with pytest.MonkeyPatch.context() as patch:
+        install_small(patch)
+        install(zeroscope, weights_dir=home, offline=True, say=lambda line: None)
+    return zeroscope
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +199,30 @@ def test_the_refiner_alone_loads_the_encoders_of_the_stack(preset, stack):
     assert torch.equal(refiner.text_encoder.encode(["red"]), stack.text_encoder.encode(["red"]))
 
 
-def test_two_chunks_are_refined(preset, stack):
+def test_the_other_refiner_has_the_weights_that_were_written(zeroscope, preset, stack):
+    assert zeroscope.refiner_unavailable is None
+    assert preset.refiner_unavailable is None
+    assert zeroscope.refiner_folder != preset.refiner_folder
+    refiner = load_refiner(zeroscope, stack=stack)
+    written, read = new_zeroscope_unet().state_dict(), refiner.unet.state_dict()
+    assert written.keys() == read.keys()
+    for key in written:
+        assert torch.equal(read[key], written[key].half().float()), key
+
+
+def test_the_other_refiner_is_diffusers_own_network(zeroscope, stack):
+    unet, rng = load_refiner(zeroscope, stack=stack).unet, torch.Generator().manual_seed(0)
+    stock = new_zeroscope_unet()
+    stock.load_state_dict(unet.state_dict())
+    latents = torch.randn(1, 4, 6, 10, 14, generator=rng)
+    text = torch.randn(1, 7, 12, generator=rng)
+    with torch.inference_mode():
+        torch.testing.assert_close(unet(latents, 599, text), stock(latents, 599, text).sample)
+
+
+@pytest.mark.parametrize("name", ["preset", "zeroscope"])
+def test_two_chunks_are_refined(name, stack, request):
+    preset = request.getfixturevalue(name)
     config = preset.config(prompt="red", num_chunks=2, num_inference_steps=1)
     frames = (event.frames for event in stream(stack, config) if isinstance(event, Chunk))
     events = refine(load_refiner(preset, stack=stack), config, frames)
@@ -212,6 +248,16 @@ def test_misfits_of_the_refiner_are_named(tmp_path):
         refiner_weights.convert_refiner(
             {"refiner": tmp_path / "weights.pth"}, tmp_path / "refiner", config=SMALL_REFINER
         )
+
+
+def test_loading_warns_of_nothing(preset, monkeypatch):
+    """diffusers would tell of arguments in a config that a network does not have."""
+    monkeypatch.setattr(
+        "diffusers.configuration_utils.logger.warning", lambda text, *_: pytest.fail(text)
+    )
+    shapes = list_presets()["shapes"]
+    for folder in (preset.weights_folder, shapes.weights_folder):
+        build_networks(folder)
 
 
 def test_the_first_chunk_is_drawn_by_the_public_unet(stack, preset, monkeypatch):

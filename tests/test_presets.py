@@ -219,6 +219,41 @@ def test_a_preset_says_where_its_weights_are_and_what_they_take(write):
     )
 
 
+def test_a_preset_may_extend_another_by_a_refiner_of_its_own(write, tmp_path):
+    other = SOURCE | {"repo": '"owner/sharp"', "files": '{ refiner = ["b.pth"] }'}
+    pairs = ", ".join(f"{key} = {value}" for key, value in other.items())
+    write(sources=sources()[:-1] + f", {{ {pairs} }}]").rename(tmp_path / "base.toml")
+    path = tmp_path / "sharper.toml"
+    path.write_text(
+        'extends = "base"\ntitle = "Sharper"\nrefiner_weights = "sharper"\n[[sources]]\n'
+        + "\n".join(f"{key} = {value}" for key, value in SOURCE.items()).replace(
+            "weights =", "refiner_unet ="
+        )
+    )
+    base, sharper = load_preset(tmp_path / "base.toml"), load_preset(path)
+    assert [source.is_refiner for source in base.sources] == [False, True]
+    assert [source.is_refiner for source in sharper.sources] == [False, True]
+    assert sharper.sources[1].files == {"refiner_unet": ("a.safetensors", "a/b.bin")}
+    assert (sharper.title, sharper.weights) == ("Sharper", base.weights)
+    assert sharper.refiner_folder == base.weights_folder / "sharper"
+
+
+@pytest.mark.parametrize(
+    "extends, complaint",
+    [
+        ('"../odd"', "extends must be the name of a preset"),
+        ("3", "extends must be the name of a preset, got 3"),
+        ('"nothing"', "nothing.toml cannot be read"),
+        ('"again"', "a preset that is extended must not extend another"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path, extends, complaint):
+    path = tmp_path / "again.toml"
+    path.write_text(f"extends = {extends}\n")
+    with pytest.raises(PresetError, match=complaint):
+        load_preset(path)
+
+
 def test_another_size_is_shown_in_proportion(write):
     preset = load_preset(write(frame_size="[256, 256]", display_size="[512, 512]"))
     other = preset.at_size(320, 576)

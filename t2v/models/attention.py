@@ -34,6 +34,16 @@ class TextContext:
     def batch_size(self) -> int:
         return len(next(iter(self.keys_values.values()))[0])
 
+    def one_by_one(self) -> "list[TextContext]":
+        """Every text for itself. Nothing is copied."""
+        return [
+            TextContext(
+                {layer: (k[i : i + 1], v[i : i + 1]) for layer, (k, v) in self.keys_values.items()},
+                None if self.pooled is None else self.pooled[i : i + 1],
+            )
+            for i in range(self.batch_size)
+        ]
+
     def of(self, layer: Attention) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b n d"]]:
         if layer not in self.keys_values:
             raise ValueError("this text was prepared by another model; each has its own keys")

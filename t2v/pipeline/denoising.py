@@ -85,7 +85,12 @@ def guided(predict: Predict, guidance_scale: float, rescale: float = 0.0) -> Pre
 
 def in_precision(predict: Predict, dtype: torch.dtype) -> Predict:
     """The network computes in `dtype`; schedulers and guidance always in float32."""
-    return lambda latents, timestep: predict(latents.to(dtype), timestep).float()
+
+    def predict_in_precision(latents: Latents, timestep: Tensor) -> Outputs:
+        torch.compiler.cudagraph_mark_step_begin()  # nobody holds results of the step before
+        return predict(latents.to(dtype), timestep.to(latents.device)).float()
+
+    return predict_in_precision
 
 
 def denoise(

@@ -17,6 +17,7 @@ from t2v.pipeline.denoising import (
     make_scheduler,
     noise_generator,
 )
+from t2v.pipeline.memory import guidance_parts
 from t2v.pipeline.stack import Stack
 
 
@@ -26,7 +27,8 @@ def draw_first_chunk(
     """Yields the latents of 16 frames after every denoising step."""
 
     def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
-        return stack.initial_unet(latents, timestep, text)
+        parts = guidance_parts(stack.placement, latents, text)
+        return torch.cat([stack.initial_unet(latents, timestep, part) for (part,) in parts])
 
     return draw_chunk(stack, config, "initialization", 0, predict)
 

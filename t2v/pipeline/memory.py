@@ -5,17 +5,18 @@ Three profiles, from fast to small:
 * full: all networks stay on the GPU.
 * balanced: only those of the part that runs now. A video has few parts: text, first chunk, anchor,
   all further chunks. So hardly anything is moved, and little time lost.
-* low: the UNets are on the GPU layer by layer, as each layer runs. Every step moves all of them.
+* low: the UNets are on the GPU layer by layer, as each layer runs. Every step moves all of them,
+  twice: the two halves of the guidance come one after the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from t2v.errors import ConfigError
-from t2v.models.autoencoder import frames_at_once
+from t2v.models.attention import TextContext
 
 
 PROFILES = ("full", "balanced", "low")
@@ -27,13 +28,9 @@ PARTS = (  # networks that run together
     ("first_unet",),
     ("unet", "extractor"),
 )
-# Bytes of the largest moment of a denoising step, beside the weights, per byte of one chunk's
-# latents with guidance. Counted on the meta device (tests/test_flops.py).
-ACTIVATION_FACTOR = 2700
-# The same for decoding, per byte of the frames that are decoded together, in the network's floats.
-DECODING_FACTOR = 280
-RESERVE = 600 * 2**20  # of the driver, of libraries, and lost between allocations
-GIGABYTE = 10**9
+# Latents of more numbers than this keep the GPU busy with one half of the guidance at a time: the
+# two together would only take more memory. 24 frames of 512 x 512 pixels.
+MOST_TOGETHER = 24 * 4 * 64 * 64
 
 
 def check_profile(profile: str) -> None:
@@ -79,7 +76,6 @@ class Placement:
 
     def __init__(self, networks: Mapping[str, nn.Module], device: torch.device, profile: str):
         self.device = device
-        self.notice = ""  # for the user, when a video begins
         self._networks: dict[str, nn.Module] = {}
         self._parked: dict[str, Parked] = {}
         self._here: set[str] = set()
@@ -101,12 +97,21 @@ class Placement:
         """
         check_profile(profile)
         self.profile = profile
-        self.use()
-        for name, network in self._networks.items():
-            self._place(name, network)
+        with torch.inference_mode(False):  # as in `Parked.come`
+            self.use()
+            for name, network in self._networks.items():
+                self._place(name, network)
+
+    def computes_apart(self, num_latents: int) -> bool:
+        """Whether the two halves of the guidance come one after the other, not together."""
+        return is_apart(self.profile, num_latents)
 
     def _place(self, name: str, network: nn.Module) -> None:
-        if self.profile == "full" or name in RESIDENT:
+        if self.profile == "full":
+            network.to(self.device)
+            return
+        network._compiled_call_impl = None  # compiled code expects weights where they were
+        if name in RESIDENT:
             network.to(self.device)
         elif self.profile == "low" and name in STREAMED:
             self._parked.pop(name, None)
@@ -135,62 +140,60 @@ class Placement:
             )
 
 
-def predict_peaks(
-    networks: Mapping[str, nn.Module],
-    latent_shape: tuple[int, int, int],
-    num_frames: int,
-    downsampling: int,
-    refiner: tuple[int, int] = (0, 0),
-) -> dict[str, int]:
-    """Bytes that every profile is expected to take on the GPU at most.
+def is_apart(profile: str, num_latents: int) -> bool:
+    """Whether a profile computes the two halves of the guidance one after the other.
 
     Args:
-        networks: of a stack by name, on any device.
-        latent_shape: channels, height, width of one frame's latents.
-        num_frames: denoised together.
-        downsampling: pixels per latent, in each direction.
-        refiner: bytes of its weights and of its latents of one chunk, if it runs too.
+        num_latents: numbers in the latents of one chunk.
     """
-    sizes = {name: _num_bytes(network) for name, network in networks.items()}
-    itemsize = next(networks["unet"].parameters()).itemsize
-    channels, height, width = latent_shape
-    latents = 2 * num_frames * channels * height * width * itemsize
-    decoded = frames_at_once(height * downsampling, width * downsampling) * 3
-    decoded *= height * width * downsampling**2 * itemsize
-    work = max(ACTIVATION_FACTOR * latents, DECODING_FACTOR * decoded)
-
-    resident = sum(sizes[name] for name in RESIDENT)
-    parts = [[sizes.get(name, 0) for name in part] for part in PARTS]
-    streamed = [[0 if name in STREAMED else sizes.get(name, 0) for name in part] for part in PARTS]
-    refiner_weights, refiner_latents = refiner
-    refiner_work = 2 * ACTIVATION_FACTOR * refiner_latents
-    peaks = {
-        "full": sum(sizes.values()) + refiner_weights + max(work, refiner_work),
-        "balanced": resident + max(max(map(sum, parts)) + work, refiner_weights + refiner_work),
-        "low": resident + max(max(map(sum, streamed)) + work, refiner_work),
-    }
-    return {profile: RESERVE + peak for profile, peak in peaks.items()}
+    return profile == "low" or (profile == "balanced" and num_latents > MOST_TOGETHER)
 
 
-def choose_profile(peaks: Mapping[str, int], free_bytes: int) -> str:
-    """The fastest profile that fits; the smallest if none does."""
-    return next((profile for profile in PROFILES if peaks[profile] <= free_bytes), PROFILES[-1])
+def guidance_parts(
+    placement: Placement | None, latents: Tensor, *contexts: TextContext
+) -> list[tuple[TextContext, ...]]:
+    """The texts of one chunk in the batches that networks are to see: all, or one by one."""
+    if placement is None or not placement.computes_apart(latents.numel()):
+        return [contexts]
+    return list(zip(*(context.one_by_one() for context in contexts), strict=True))
 
 
-def describe_fit(peaks: Mapping[str, int], free_bytes: int) -> str:
-    """What will and what will not fit, in one sentence, before anything is made."""
-    needs = ", ".join(
-        f"{profile} {peaks[profile] / GIGABYTE:.1f} GB "
-        f"({'fits' if peaks[profile] <= free_bytes else 'does not fit'})"
-        for profile in PROFILES
-    )
-    return f"{free_bytes / GIGABYTE:.1f} GB of the GPU are free; memory profiles need: {needs}."
+def make_room(placement: Placement | None) -> str | None:
+    """Goes to the next smaller profile after memory ran out. Not to be called in `except`: an
+    error holds on to the tensors that were too many.
+
+    Returns:
+        The new profile; None if there is no smaller one.
+    """
+    lower = lower_profile(placement.profile) if placement else None
+    if lower is None:
+        return None
+    placement.change(lower)
+    if placement.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return lower
+
+
+def with_room(placement: Placement | None, tell: Callable[[str], None], work: Callable) -> Callable:
+    """A function that, where memory runs out, is called again in the next smaller profile.
+
+    Args:
+        tell: is given the new profile.
+        work: may be called twice with the same arguments.
+    """
+
+    def retried(*arguments):
+        while True:
+            try:
+                return work(*arguments)
+            except torch.OutOfMemoryError:
+                if placement is None or lower_profile(placement.profile) is None:
+                    raise
+            tell(make_room(placement))
+
+    return retried
 
 
 def lower_profile(profile: str) -> str | None:
     """The next smaller one; None if there is none."""
     return dict(pairwise(PROFILES)).get(profile)
-
-
-def _num_bytes(network: nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))

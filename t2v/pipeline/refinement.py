@@ -9,15 +9,26 @@ The video is refined in chunks of 24 frames that overlap by 8 (SDEdit). How chun
 * shared_noise, independent: the paper's ablations, B+S and B. Chunks do not see each other.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from t2v.config import GenerationConfig, RefinerSettings
-from t2v.events import Chunk, Event, StepDone
+from t2v.events import Chunk, Event, Notice, StepDone
+from t2v.models.attention import TextContext
 from t2v.pipeline.blending import OwnNoise, RandomCuts, SharedNoise
-from t2v.pipeline.denoising import Latents, Outputs, Predict, guided, prompts_to_encode
+from t2v.pipeline.denoising import (
+    Latents,
+    Outputs,
+    Predict,
+    guided,
+    in_precision,
+    prompts_to_encode,
+)
+from t2v.pipeline.memory import guidance_parts, with_room
 from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import SDEditSampler, Sigmas
 from t2v.pipeline.windows import FrameSource, Piece, Window, encode_windows
@@ -47,6 +58,9 @@ class Denoising:
 def refine(refiner: Refiner, config: GenerationConfig, frames: Iterable[Piece]) -> Iterator[Event]:
     """Yields a StepDone per step and chunk, and refined frames as Chunks: as many as come in.
 
+    Where the GPU's memory runs out, the step that needed it is done again in the next smaller
+    memory profile: the video goes on at the same chunk, and nothing is drawn twice.
+
     Frames are asked for when they are needed, and nothing is computed before it is asked for:
     closing the iterator stops the work. Of a video's settings, the refiner reads the prompts, the
     seed and the blending. The frames that a chunk shares with the next one leave with the next.
@@ -56,38 +70,64 @@ def refine(refiner: Refiner, config: GenerationConfig, frames: Iterable[Piece]) 
 
     Raises:
         ConfigError: there are no frames, or their size changes.
+        torch.OutOfMemoryError: there is no smaller profile.
     """
     source = FrameSource(frames)
     size = refiner.refined_size(source.frame_size())
-    denoising = new_denoising(refiner, config, refiner.latent_shape(size))
+    shrunk: deque[str] = deque()  # profiles that were gone to, and nobody was told of
+    retried = partial(with_room, refiner.placement, shrunk.append)
+    denoising = new_denoising(refiner, config, refiner.latent_shape(size), retried)
     denoise = denoise_jointly if config.blending == "joint" else denoise_by_chunk
+    decode = retried(refiner.decode)
     index = start_frame = 0
-    for done in denoise(denoising, encode_windows(refiner, source)):
-        if isinstance(done, StepDone):
+    for done in denoise(
+        denoising, encode_windows(retried(refiner.encode), refiner.settings, source)
+    ):
+        refined = None if isinstance(done, StepDone) else decode(done, size)
+        while shrunk:
+            yield Notice(
+                f"The GPU's memory was used up: refining goes on at chunk {index + 1} with the "
+                f"memory profile {shrunk.popleft()}, which is slower."
+            )
+        if refined is None:
             yield done
             continue
-        refined = refiner.decode(done, size)
         yield Chunk("refinement", index, start_frame, refined)
         index, start_frame = index + 1, start_frame + len(refined)
 
 
 def new_denoising(
-    refiner: Refiner, config: GenerationConfig, latent_shape: tuple[int, int, int]
+    refiner: Refiner,
+    config: GenerationConfig,
+    latent_shape: tuple[int, int, int],
+    retried: Callable[[Callable], Callable] = lambda work: work,
 ) -> Denoising:
-    """Prepares the text, once per video, and the randomness that the blending asks for."""
+    """Prepares the text, once per video, and the randomness that the blending asks for.
+
+    Args:
+        retried: what is put around everything that takes much memory.
+    """
     settings, unet = refiner.settings, refiner.unet
     prompts = prompts_to_encode(config, settings.guidance_scale)
-    prompt_embeds = refiner.text_encoder.encode(prompts)
-    refiner.use()
-    text = unet.prepare_text(prompt_embeds.to(refiner.device, unet.dtype))
+
+    def read_text() -> TextContext:
+        refiner.use("text_encoder")
+        prompt_embeds = refiner.text_encoder.encode(prompts)
+        refiner.use("refiner")
+        return unet.prepare_text(prompt_embeds.to(refiner.device, unet.dtype))
+
+    text = retried(read_text)()
 
     def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
-        return unet(latents.to(unet.dtype), timestep, text)
+        refiner.use("refiner")
+        parts = guidance_parts(refiner.placement, latents, text)
+        return torch.cat([unet(latents, timestep, part) for (part,) in parts])
 
+    predict_anyway = retried(in_precision(predict, unet.dtype))
     noise_kind = OwnNoise if config.blending == "independent" else SharedNoise
     is_blended = config.blending in ("causal", "joint")
     return Denoising(
-        predict=guided(predict, settings.guidance_scale, settings.guidance_rescale),
+        predict=guided(predict_anyway, settings.guidance_scale, settings.guidance_rescale),
         settings=settings,
         sigmas=refiner.sigmas,
         noise=noise_kind(config.seed, settings.chunk_frames, settings.overlap, latent_shape),

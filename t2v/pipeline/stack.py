@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from t2v.checkpoints import load_weights
-from t2v.config import CHUNK_FRAMES
+from t2v.config import CHUNK_FRAMES, Acceleration
 from t2v.errors import CheckpointError
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
@@ -31,14 +31,13 @@ from t2v.models.encoders import (
 )
 from t2v.models.refiner_unet import RefinerUNet
 from t2v.models.unet import StreamingUNet
-from t2v.pipeline.memory import (
-    Placement,
-    check_profile,
-    choose_profile,
-    describe_fit,
-    predict_peaks,
-)
+from t2v.pipeline.acceleration import accelerate
+from t2v.pipeline.forecast import choose_profile, describe_choice, predict_peaks
+from t2v.pipeline.memory import Placement, check_profile
 from t2v.presets import Preset
+
+
+AS_IT_IS = Acceleration()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,8 @@ class Stack:
     frame_size: tuple[int, int]  # height, width in pixels
     first_unet: RefinerUNet | None = None  # a stock UNet of its own for the first chunk
     placement: Placement | None = None  # None: all networks are where they compute
+    acceleration: Acceleration = AS_IT_IS
+    notices: tuple[str, ...] = ()  # for the user, when a video begins
 
     @property
     def initial_unet(self) -> StreamingUNet | RefinerUNet:
@@ -86,6 +87,7 @@ def load_stack(
     dtype: torch.dtype | None = None,
     memory: str | None = None,
     refine: bool = False,
+    acceleration: Acceleration = AS_IT_IS,
 ) -> Stack:
     """Builds the networks from the preset's folder and loads their weights.
 
@@ -95,6 +97,7 @@ def load_stack(
             folder's `stack.json` says (float32 if it says nothing).
         memory: a profile of `memory.py`; by default the fastest that fits into what is free.
         refine: leaves room for the preset's refiner.
+        acceleration: of these networks, and of a refiner that is loaded for them.
 
     Raises:
         CheckpointError: files are missing or do not fit.
@@ -124,11 +127,15 @@ def load_stack(
         schedule=sizes["schedule"],
         frame_size=preset.frame_size,
         first_unet=networks.get("first_unet"),
+        acceleration=acceleration,
     )
-    if device.type == "cpu" and memory is None:
-        return stack
-    refiner = refiner_size(preset, stack) if refine else (0, 0)
-    return replace(stack, placement=place_networks(stack, networks, device, memory, refiner))
+    placement, notices = None, ()
+    if device.type != "cpu" or memory is not None:
+        refiner = refiner_size(preset, stack) if refine else (0, 0)
+        placement, notices = place_networks(stack, networks, device, memory, refiner)
+    profile = placement.profile if placement else "full"
+    notices = (*notices, *accelerate(networks, acceleration, device, profile))
+    return replace(stack, placement=placement, notices=notices)
 
 
 def refiner_size(preset: Preset, stack: Stack) -> tuple[int, int]:
@@ -136,7 +143,7 @@ def refiner_size(preset: Preset, stack: Stack) -> tuple[int, int]:
     settings, itemsize = preset.find_refiner(), stack.unet.dtype.itemsize
     channels, scale = stack.latent_shape[0], stack.autoencoder.downsampling
     height, width = (-(-side // scale) for side in settings.frame_size)
-    files = (preset.weights_folder / "refiner").glob("*.safetensors")
+    files = preset.refiner_folder.glob("*.safetensors")
     latents = settings.chunk_frames * channels * height * width * itemsize
     return sum(file.stat().st_size for file in files), latents
 
@@ -147,18 +154,20 @@ def place_networks(
     device: torch.device,
     memory: str | None,
     refiner: tuple[int, int],
-) -> Placement:
-    """Brings networks to the device as far as they fit, or as far as `memory` says."""
+) -> tuple[Placement, tuple[str, ...]]:
+    """Brings networks to the device as far as they fit, or as far as `memory` says.
+
+    Returns:
+        Also what the user should know of it, in sentences.
+    """
     if device.type != "cuda":
-        return Placement(networks, device, memory or "full")
+        return Placement(networks, device, memory or "full"), ()
     peaks = predict_peaks(
         networks, stack.latent_shape, CHUNK_FRAMES, stack.autoencoder.downsampling, refiner
     )
     free_bytes, _ = torch.cuda.mem_get_info(device)
     placement = Placement(networks, device, memory or choose_profile(peaks, free_bytes))
-    if placement.profile != "full":
-        placement.notice = f"{describe_fit(peaks, free_bytes)} Running {placement.profile}."
-    return placement
+    return placement, describe_choice(placement.profile, peaks, free_bytes)
 
 
 def default_device() -> torch.device:
@@ -183,7 +192,7 @@ def build_networks(folder: Path) -> dict[str, nn.Module]:
     """
     sizes = read_json(folder / "stack.json")
     with torch.device("meta"):
-        unet = StreamingUNet.from_config(read_config(folder / "unet"))
+        unet = StreamingUNet.from_config(read_unet_config(folder / "unet"))
         networks = {
             "unet": unet,
             "extractor": FeatureExtractor.from_unet(unet, sizes["cond_channels"]),
@@ -202,7 +211,9 @@ def build_networks(folder: Path) -> dict[str, nn.Module]:
             image_config = CLIPVisionConfig(**image_config)
             networks["image_encoder"] = CLIPVisionModelWithProjection(image_config)
         if (folder / "first_unet").is_dir():
-            networks["first_unet"] = RefinerUNet.from_config(read_config(folder / "first_unet"))
+            networks["first_unet"] = RefinerUNet.from_config(
+                read_unet_config(folder / "first_unet")
+            )
     return networks
 
 
@@ -219,7 +230,7 @@ def load_network(
     """
     nn.Module.to(network, dtype)  # diffusers' own `to` warns of layers that it has none of
     load_weights(network, folder)
-    _fill_buffers(network)
+    fill_buffers(network)
     network.requires_grad_(False).eval().to(device)
 
 
@@ -250,7 +261,7 @@ def _text_encoder(model: nn.Module, folder: Path, is_open_clip: bool) -> TextEnc
     return TextEncoder(model, PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer"))
 
 
-def _fill_buffers(network: nn.Module) -> None:
+def fill_buffers(network: nn.Module) -> None:
     """Positions are counted, not loaded: the one kind of buffer that no file of weights has."""
     for module in network.modules():
         for name, buffer in module.named_buffers(recurse=False):
@@ -263,6 +274,12 @@ def _fill_buffers(network: nn.Module) -> None:
 
 def read_config(folder: Path) -> dict:
     return read_json(folder / "config.json")
+
+
+def read_unet_config(folder: Path) -> dict:
+    """Without what is null: a UNet that was saved by diffusers' own code lists arguments that its
+    class may not have."""
+    return {name: value for name, value in read_config(folder).items() if value is not None}
 
 
 def read_json(path: Path) -> dict:

@@ -21,7 +21,7 @@ from t2v.models.cam import CamFeatures
 from t2v.models.encoders import TextEncoder
 from t2v.pipeline.denoising import Latents, Outputs, prompts_to_encode
 from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
-from t2v.pipeline.memory import lower_profile
+from t2v.pipeline.memory import guidance_parts, lower_profile, make_room
 from t2v.pipeline.stack import Stack
 
 
@@ -61,8 +61,7 @@ def stream(
     """
     if (first_chunk == 0) != (memory is None):
         raise ConfigError("a video goes on from a memory, and begins without one")
-    if stack.placement and stack.placement.notice:
-        yield Notice(stack.placement.notice)
+    yield from map(Notice, stack.notices)
     yield from prompt_notices(stack.name, stack.text_encoder, config)
 
     while True:
@@ -75,16 +74,11 @@ def stream(
                 yield event
             return
         except torch.OutOfMemoryError:
-            lower = lower_profile(stack.placement.profile) if stack.placement else None
-            if lower is None:
+            if stack.placement is None or lower_profile(stack.placement.profile) is None:
                 raise
-        # Outside of `except`: the error holds on to the tensors that were too many.
-        stack.placement.change(lower)
-        if stack.device.type == "cuda":
-            torch.cuda.empty_cache()
         yield Notice(
             f"The GPU's memory was used up: the video goes on at chunk {first_chunk + 1} with the "
-            f"memory profile {lower}, which is slower."
+            f"memory profile {make_room(stack.placement)}, which is slower."
         )
 
 
@@ -153,13 +147,20 @@ def draw_next_chunk(
             cond_frames.to(stack.device, stack.unet.dtype)
         )
 
-    def remember(latents: Latents, timestep: torch.Tensor) -> CamFeatures | None:
+    def remember(
+        latents: Latents, timestep: torch.Tensor, cam_text: TextContext
+    ) -> CamFeatures | None:
         if encoded_frames is None:
             return None
-        return stack.extractor(latents, timestep, conditions.cam_text, encoded_frames)
+        return stack.extractor(latents, timestep, cam_text, encoded_frames)
 
     def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
-        return stack.unet(latents, timestep, conditions.text, remember(latents, timestep))
+        parts = guidance_parts(stack.placement, latents, conditions.text, conditions.cam_text)
+        outputs = [
+            stack.unet(latents, timestep, text, remember(latents, timestep, cam_text))
+            for text, cam_text in parts
+        ]
+        return torch.cat(outputs)
 
     return draw_chunk(stack, config, "streaming_t2v", index, predict)
 

@@ -1,6 +1,6 @@
 """Windows: the overlapping stretches of a video that the refiner's network sees, one a chunk."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from t2v.config import RefinerSettings
 from t2v.errors import ConfigError
 from t2v.pipeline.denoising import Latents
-from t2v.pipeline.refiner import Refiner
 
 
 Frames = UInt8[np.ndarray, "f h w 3"]
@@ -115,13 +115,14 @@ class FrameSource:
         return piece
 
 
-def encode_windows(refiner: Refiner, source: FrameSource) -> Iterator[tuple[Window, Latents]]:
+def encode_windows(
+    encode: Callable[[Piece], Latents], settings: RefinerSettings, source: FrameSource
+) -> Iterator[tuple[Window, Latents]]:
     """Every window as soon as its frames exist, with their latents. A frame is encoded once."""
-    settings = refiner.settings
     encoded, index, stop = None, 0, 0
     num_wanted = settings.chunk_frames
     while pieces := source.take(num_wanted):
-        new = torch.cat([refiner.encode(piece) for piece in pieces], dim=2)
+        new = torch.cat([encode(piece) for piece in pieces], dim=2)
         num_new = new.shape[2]
         encoded = new if encoded is None else torch.cat([encoded, new], dim=2)
         encoded = encoded[:, :, -settings.chunk_frames :].clone()

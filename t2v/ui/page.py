@@ -12,7 +12,7 @@ from t2v.ui.handlers import STREAMING_BLENDINGS, Handlers
 from t2v.ui.launch import VIEWERS
 from t2v.ui.status import IDLE
 from t2v.ui.view import View
-from t2v.ui.words import LABELS, describe_preset, describe_refiner
+from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choice
 
 
 LENGTHS = {"3 s": 3, "9 s": 9, "30 s": 30, "2 min": 120}
@@ -72,7 +72,7 @@ def build_page(
 
             with gr.Column(elem_id="knobs"):
                 preset = gr.Dropdown(
-                    [(item.title, name) for name, item in presets.items()],
+                    [(preset_choice(item), name) for name, item in presets.items()],
                     value=default,
                     label=LABELS["preset"],
                     info=reason or None,

@@ -40,9 +40,15 @@ def summary(record: RunRecord) -> dict[str, Any]:
 
 
 def describe_preset(preset: Preset) -> str:
-    """Markdown about a preset: what it is and, if it cannot run now, why."""
-    warning = f"\n\n**Not available here:** {preset.unavailable}" if preset.unavailable else ""
-    return f"**{preset.title}.** {preset.description}{warning}"
+    """Markdown about a preset: what it is, what it needs and whether that is here."""
+    missing = preset.unavailable
+    state = f"**Not available here:** {missing}" if missing else "**Installed.**"
+    return f"**{preset.title}.** {preset.description}\n\n{preset.needs} {state}"
+
+
+def preset_choice(preset: Preset) -> str:
+    """Its line in the list of presets."""
+    return f"{preset.title} (not installed)" if preset.unavailable else preset.title
 
 
 def describe_refiner(preset: Preset) -> str:

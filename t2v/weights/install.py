@@ -10,9 +10,10 @@ from t2v.weights import hub
 from t2v.weights.files import GIGABYTE, Say, Wanted, check_disk, find_files, get_files
 from t2v.weights.ledger import Ledger
 from t2v.weights.modelscope import DTYPES, convert_modelscope
-from t2v.weights.refiner import convert_refiner
+from t2v.weights.refiner import convert_refiner, convert_stock_refiner
 
 
+REFINERS = {"refiner", "refiner_unet"}  # uses of files: ModelScope's form, and diffusers'
 Convert = Callable[[Mapping[str, Path], Path, str], None]
 
 
@@ -58,6 +59,11 @@ def install(
 
     for source in sources:
         say(f"{source.page}: {source.gigabytes:g} GB, licence: {source.licence}")
+        if not source.is_pinned:
+            say(
+                f"    its revision is not pinned ({source.revision}): the commit that is "
+                "downloaded first is recorded, and taken from then on"
+            )
     offline = offline or hub.is_offline()
     folder = preset.weights_folder.resolve()  # it may be a link to another disk
     ledger = Ledger(preset.weights_folder.parent / "checksums.json")
@@ -70,8 +76,9 @@ def install(
     say(f"converting to {dtype} in {folder}")
     if needs_base:
         _convert(convert_modelscope, files, folder, dtype)
-    if "refiner" in files:
-        _convert(convert_refiner, files, folder / "refiner", dtype)
+    for use in REFINERS & files.keys():
+        convert = convert_refiner if use == "refiner" else convert_stock_refiner
+        _convert(convert, files, folder / preset.refiner_weights, dtype)
     say(f"{preset.name} is installed in {preset.weights}.")
     _say_what_to_remove(sources, wanted, say)
 

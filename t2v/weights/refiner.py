@@ -1,7 +1,9 @@
-"""The paper's refiner: ModelScope's MS-Vid2Vid-XL, rewritten for our RefinerUNet.
+"""Refiners, rewritten for our RefinerUNet: ModelScope's MS-Vid2Vid-XL, which is the paper's, and
+zeroscope_v2_XL, which has the same graph in diffusers' form.
 
-Only its UNet is needed. Its text encoder is the one of the base stack, and its autoencoder (Stable
-Diffusion 2.1's, in a pickle that holds code) has the latents of the base stack's.
+Only their UNets are needed. Their text encoder is the one of the base stack, and the autoencoder
+(of the paper's: Stable Diffusion 2.1's, in a pickle that holds code) has the latents of the base
+stack's.
 """
 
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from t2v.checkpoints import check_fit, modelscope_names, write_weights
 from t2v.models.refiner_unet import RefinerUNet
-from t2v.weights.modelscope import MAX_FILE_BYTES, UNET, write_configs
+from t2v.weights.modelscope import MAX_FILE_BYTES, UNET, convert_stock_unet, write_configs
 from t2v.weights.pickles import read_tensors
 
 
@@ -40,6 +42,21 @@ def convert_refiner(
     write_configs(folder.parent, {folder.name: config})
     parts = ((ours, weights[theirs]) for ours, theirs in names.items())
     write_weights(parts, folder, getattr(torch, dtype), max_file_bytes=MAX_FILE_BYTES)
+
+
+def convert_stock_refiner(
+    files: Mapping[str, Path], folder: Path, dtype: str = "float16", config: dict = UNET
+) -> None:
+    """The same for a refiner that is a UNet3DConditionModel of diffusers.
+
+    Raises:
+        CheckpointError: the file is refused or damaged, or does not fit; it names the misfits.
+    """
+    with torch.device("meta"):
+        unet = RefinerUNet.from_config(config)
+    weights = read_tensors(files["refiner_unet"])
+    convert_stock_unet(weights, unet, folder, getattr(torch, dtype))
+    write_configs(folder.parent, {folder.name: config})
 
 
 class _Squeezed(Mapping):
