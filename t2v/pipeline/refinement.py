@@ -14,20 +14,23 @@ from dataclasses import dataclass
 
 import torch
 
-from t2v.config import GenerationConfig, RefinerSettings
+from t2v.config import GenerationConfig, RefinerSettings, chunk_of
 from t2v.events import Chunk, Event, StepDone
 from t2v.pipeline.blending import OwnNoise, RandomCuts, SharedNoise
-from t2v.pipeline.denoising import Latents, Outputs, Predict, guided, prompts_to_encode
+from t2v.pipeline.denoising import Latents, Outputs, Predict, guided
+from t2v.pipeline.prompting import EncodedPrompts
 from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import SDEditSampler, Sigmas
 from t2v.pipeline.windows import FrameSource, Piece, Window, encode_windows
+from t2v.state import RefinerState
 
 
 @dataclass(frozen=True, slots=True)
 class Denoising:
     """What denoising a video takes, apart from the video."""
 
-    predict: Predict
+    predict_in: Callable[[Window], Predict]  # as the prompt of a window says
+    device: torch.device
     settings: RefinerSettings
     sigmas: Sigmas
     noise: Callable[[Window, int | None], Latents]  # that begins, or that a step adds
@@ -43,8 +46,38 @@ class Denoising:
         return self.noise(window, step).to(latents)
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Latents of finished frames and, where it is known that another chunk can follow, what that
+    needs."""
+
+    latents: Latents
+    window: Window | None = None
+    encoded: Latents | None = None
+    drawn: Latents | None = None  # all frames of the window
+    x0s: list[Latents] | None = None
+
+    def state_after(self, frame_size: tuple[int, int]) -> RefinerState | None:
+        if self.window is None or self.window.is_last:
+            return None
+        x0s = None if self.x0s is None else torch.stack([x0.cpu() for x0 in self.x0s]).numpy()
+        return RefinerState(
+            num_chunks=self.window.index + 1,
+            num_frames=self.window.stop,
+            frame_size=frame_size,
+            encoded=self.encoded.cpu().numpy(),
+            latents=self.drawn.cpu().numpy(),
+            x0s=x0s,
+        )
+
+
 @torch.inference_mode()
-def refine(refiner: Refiner, config: GenerationConfig, frames: Iterable[Piece]) -> Iterator[Event]:
+def refine(
+    refiner: Refiner,
+    config: GenerationConfig,
+    frames: Iterable[Piece],
+    state: RefinerState | None = None,
+) -> Iterator[Event]:
     """Yields a StepDone per step and chunk, and refined frames as Chunks: as many as come in.
 
     Frames are asked for when they are needed, and nothing is computed before it is asked for:
@@ -53,41 +86,61 @@ def refine(refiner: Refiner, config: GenerationConfig, frames: Iterable[Piece]) 
 
     Args:
         frames: the video in pieces of any length, all of one size.
+        state: of an interrupted refinement, from its last Chunk that has one; `frames` then begin
+            with the first that it has not read. Joint blending has none.
 
     Raises:
         ConfigError: there are no frames, or their size changes.
     """
-    source = FrameSource(frames)
+    source = FrameSource(frames, state and state.frame_size)
     size = refiner.refined_size(source.frame_size())
     denoising = new_denoising(refiner, config, refiner.latent_shape(size))
-    denoise = denoise_jointly if config.blending == "joint" else denoise_by_chunk
     index = start_frame = 0
-    for done in denoise(denoising, encode_windows(refiner, source)):
+    if state is not None:
+        index, start_frame = state.num_chunks, state.num_frames - refiner.settings.overlap
+    windows = encode_windows(refiner, source, state)
+    if config.blending == "joint":
+        events = denoise_jointly(denoising, windows)
+    else:
+        events = denoise_by_chunk(denoising, windows, state)
+    for done in events:
         if isinstance(done, StepDone):
             yield done
             continue
-        refined = refiner.decode(done, size)
-        yield Chunk("refinement", index, start_frame, refined)
+        refined = refiner.decode(done.latents, size)
+        after = done.state_after(source.frame_size())
+        yield Chunk("refinement", index, start_frame, refined, after)
         index, start_frame = index + 1, start_frame + len(refined)
 
 
 def new_denoising(
     refiner: Refiner, config: GenerationConfig, latent_shape: tuple[int, int, int]
 ) -> Denoising:
-    """Prepares the text, once per video, and the randomness that the blending asks for."""
+    """Prepares the text, once per prompt, and the randomness that the blending asks for."""
     settings, unet = refiner.settings, refiner.unet
-    prompts = prompts_to_encode(config, settings.guidance_scale)
-    prompt_embeds = refiner.text_encoder.encode(prompts)
+    prompts = EncodedPrompts(refiner.text_encoder, config, settings.guidance_scale)
     refiner.use()
-    text = unet.prepare_text(prompt_embeds.to(refiner.device, unet.dtype))
+    said = text = None
 
-    def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
-        return unet(latents.to(unet.dtype), timestep, text)
+    def predict_in(window: Window) -> Predict:
+        nonlocal said, text
+        # A window may show several chunks of the preview: the one in its middle speaks for it.
+        chunk = chunk_of((window.start + window.stop) // 2)
+        if (shares := config.prompt_shares(chunk)) != said:
+            embeds = prompts.of_chunk(chunk)
+            said, text = shares, unet.prepare_text(embeds.to(refiner.device, unet.dtype))
+        context = text
+
+        def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
+            return unet(latents.to(unet.dtype), timestep, context)
+
+        return guided(predict, settings.guidance_scale, settings.guidance_rescale)
 
     noise_kind = OwnNoise if config.blending == "independent" else SharedNoise
     is_blended = config.blending in ("causal", "joint")
     return Denoising(
-        predict=guided(predict, settings.guidance_scale, settings.guidance_rescale),
+        predict_in=predict_in,
+        device=refiner.device,
         settings=settings,
         sigmas=refiner.sigmas,
         noise=noise_kind(config.seed, settings.chunk_frames, settings.overlap, latent_shape),
@@ -96,18 +149,25 @@ def new_denoising(
 
 
 def denoise_by_chunk(
-    denoising: Denoising, windows: Iterable[tuple[Window, Latents]]
-) -> Iterator[StepDone | Latents]:
-    """One chunk after the other: causal, or without blending. Latents are of finished frames."""
+    denoising: Denoising,
+    windows: Iterable[tuple[Window, Latents]],
+    state: RefinerState | None = None,
+) -> Iterator[StepDone | Done]:
+    """One chunk after the other: causal, or without blending."""
     num_steps = denoising.settings.num_inference_steps
+    overlap = denoising.settings.overlap
     x0s = [None] * num_steps  # predictions for the last window, at every step
-    latents = None
+    latents = window = None
+    if state is not None:
+        latents = torch.from_numpy(state.latents).to(denoising.device)
+        if state.x0s is not None:
+            x0s = list(torch.from_numpy(state.x0s).to(denoising.device))
     for window, encoded in windows:
         before = latents
-        sampler = denoising.new_sampler()
+        sampler, predict = denoising.new_sampler(), denoising.predict_in(window)
         latents = sampler.start(encoded, denoising.noise_of(window, None, encoded))
         for step in range(num_steps):
-            x0 = sampler.predict_x0(denoising.predict, latents, step)
+            x0 = sampler.predict_x0(predict, latents, step)
             if denoising.cuts is not None:
                 cut = denoising.cuts(window, step)
                 x0 = x0s[step] = window.take_over(x0s[step], x0, cut)
@@ -115,19 +175,20 @@ def denoise_by_chunk(
             yield StepDone("refinement", window.index, step + 1, num_steps)
         if denoising.cuts is None:
             # Chunks that know nothing of each other: the earlier one keeps what it has drawn.
-            latents = window.take_over(before, latents, denoising.settings.overlap)
+            latents = window.take_over(before, latents, overlap)
 
         # What the next chunk may still change waits for it.
-        num_waiting = 0 if window.is_last else denoising.settings.overlap
-        yield latents[:, :, window.num_context : window.num_frames - num_waiting]
-    if not window.is_last:
-        yield latents[:, :, -denoising.settings.overlap :]
+        num_waiting = 0 if window.is_last else overlap
+        finished = latents[:, :, window.num_context : window.num_frames - num_waiting]
+        yield Done(finished, window, encoded, latents, x0s if denoising.cuts else None)
+    if window is None or not window.is_last:
+        yield Done(latents[:, :, -overlap:])
 
 
 def denoise_jointly(
     denoising: Denoising, windows: Iterable[tuple[Window, Latents]]
-) -> Iterator[StepDone | Latents]:
-    """All chunks together, step by step (Sec. 4.3). Latents are of finished frames."""
+) -> Iterator[StepDone | Done]:
+    """All chunks together, step by step (Sec. 4.3)."""
     num_steps = denoising.settings.num_inference_steps
     shown, pieces = [], []
     for window, encoded in windows:
@@ -144,11 +205,11 @@ def denoise_jointly(
         x0 = None
         for window in shown:
             seen = latents[:, :, window.start : window.stop]
-            own = sampler.predict_x0(denoising.predict, seen, step)
+            own = sampler.predict_x0(denoising.predict_in(window), seen, step)
             x0 = window.append(x0, own, denoising.cuts(window, step))
             yield StepDone("refinement", window.index, step + 1, num_steps)
         latents = sampler.step(x0, latents, step, denoising.noise_of(video, step, x0))
     for window in shown:
         is_last = window is shown[-1]
         stop = window.stop if is_last else window.stop - denoising.settings.overlap
-        yield latents[:, :, window.overlap_start : stop]
+        yield Done(latents[:, :, window.overlap_start : stop])

@@ -1,0 +1,30 @@
+"""What the prompt says of every chunk, as embeddings."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from t2v.config import GenerationConfig
+from t2v.models.encoders import TextEncoder
+
+
+class EncodedPrompts:
+    """Encodes every text of a prompt once, each by itself: what comes later changes nothing.
+
+    Args:
+        guidance_scale: at 1 nothing is guided away from, and the negative prompt is not read.
+    """
+
+    def __init__(self, text_encoder: TextEncoder, config: GenerationConfig, guidance_scale: float):
+        negative = [] if guidance_scale == 1 else [config.negative_prompt]
+        self._shares_of = config.prompt_shares
+        self._embeds = {
+            text: text_encoder.encode([*negative, text])
+            for text in dict.fromkeys(change.text for change in config.prompts)
+        }
+
+    def of_chunk(self, chunk: int) -> Float[Tensor, "b n d"]:
+        """Negative prompt, if it is read, and prompt; in between two prompts a mixture of them."""
+        shares = self._shares_of(chunk)
+        if len(shares) == 1:
+            return self._embeds[next(iter(shares))]
+        return sum(share * self._embeds[text] for text, share in shares.items())
