@@ -37,19 +37,20 @@ def reopen(folder: RunFolder) -> Start | None:
     """
     record = folder.read()
     kept = find_kept(folder, record.settings, record.rewind_to)
+    start = None
+    if kept.num_chunks:  # read first: a memory that is damaged must not cost the log its end
+        start = Start(
+            num_chunks=kept.num_chunks,
+            memory=folder.memory.memory_after(kept.num_chunks),
+            refiner=kept.refiner,
+            read_frames=partial(folder.memory.read_from, end=kept.num_frames),
+        )
     rewrite_log(folder, kept)
     folder.memory.forget_from(kept.num_frames)
     folder.compared_path.unlink(missing_ok=True)
     if record.rewind_to is not None:
         folder.update(rewind_to=None)
-    if not kept.num_chunks:
-        return None
-    return Start(
-        num_chunks=kept.num_chunks,
-        memory=folder.memory.memory_after(kept.num_chunks),
-        refiner=kept.refiner,
-        read_frames=partial(folder.memory.read_from, end=kept.num_frames),
-    )
+    return start
 
 
 def find_kept(folder: RunFolder, settings: RunSettings, rewind_to: int | None = None) -> Kept:

@@ -1,5 +1,6 @@
 """What can be asked of a run while it waits, is being made, or has ended."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from t2v.config import check_whole
@@ -131,16 +132,20 @@ class Steering:
         self, folder: RunFolder, settings: RunSettings, rewind_to: int | None = None
     ) -> None:
         """Puts a run that has ended into the queue again, to go on or to be made anew."""
-        visitor = folder.read().visitor
-        self.line.check_room(visitor)
+        before = folder.read()
+        self.line.check_room(before.visitor)
         # First what is meant, then what it takes: cut off in between, it is taken up again.
         with kept_on_disk():
             folder.update(
                 settings=settings, rewind_to=rewind_to, state="queued", message="", num_tries=0
             )
-            num_chunks = prepare(folder, is_asked_for=True)
-        run = LiveRun(folder, settings, visitor, next_chunk=num_chunks)
-        self.line.add(run)
+            try:
+                num_chunks = prepare(folder, is_asked_for=True)
+            except (JobError, OSError):
+                with suppress(OSError):
+                    folder.write(before)
+                raise
+        self.line.add(LiveRun(folder, settings, before.visitor, next_chunk=num_chunks))
 
     def _end_waiting(self, run: LiveRun, wish: Wish) -> None:
         """Ends a run that waits. The caller holds the lock."""
