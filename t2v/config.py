@@ -5,6 +5,7 @@ from math import ceil, sqrt
 from typing import no_type_check
 
 from t2v.errors import ConfigError
+from t2v.prompts import Change, parse_changes, parse_prompt, shares
 
 
 CHUNK_FRAMES = 16  # frames denoised together (the paper's F)
@@ -50,20 +51,21 @@ class GenerationConfig:
         ConfigError: a value is out of range; the message names the range and the value.
     """
 
-    prompt: str
+    prompt: str  # "0: one / 6: another" changes on the way, see prompts.py
     negative_prompt: str = ""
     num_chunks: int = 8  # the first adds 16 frames, every other one 8
     num_inference_steps: int = 50
     guidance_scale: float = 7.5  # 1 turns classifier-free guidance off
     scheduler: str = "ddim"
     seed: int = 33
+    reseed: str = ""  # "6: 12 / 9: 44": other seeds from these chunks on
     apm_strength: float = 1.0  # scales SiLU(alpha_l) x_mixed; 0 is the paper's "without APM"
     use_cam: bool = True  # off: every chunk is drawn from text alone (naive continuation)
     refine: bool = False  # a second, sharper video from the same frames
     blending: str = "causal"  # how the refiner joins its chunks
 
     def __post_init__(self):
-        for name in ("prompt", "negative_prompt"):
+        for name in ("prompt", "negative_prompt", "reseed"):
             text = getattr(self, name)
             if not isinstance(text, str):
                 raise ConfigError(f"{name} must be text, got {type(text).__name__}")
@@ -77,11 +79,30 @@ class GenerationConfig:
         for name in ("use_cam", "refine"):
             check_switch(self, name)
         check_numbers(self, LIMITS)
+        parse_prompt(self.prompt)
+        check_reseed(self.reseed)
+
+    @property
+    def prompts(self) -> tuple[Change, ...]:
+        """What the prompt says, and from which chunk on."""
+        return parse_prompt(self.prompt)
+
+    def prompt_shares(self, chunk: int) -> dict[str, float]:
+        """The texts that decide a chunk, and how much of it each; together 1."""
+        return shares(self.prompts, chunk)
+
+    def seed_of(self, chunk: int) -> int:
+        """The seed of a chunk: the last one that was given for it or for one before it."""
+        seed = self.seed
+        for change in parse_changes("reseed", self.reseed) if self.reseed else ():
+            if change.chunk <= chunk:
+                seed = int(change.text)
+        return seed
 
     @property
     def num_frames(self) -> int:
         """Frames of the whole video: 16, then 8 for every further chunk."""
-        return CHUNK_FRAMES + NUM_NEW_FRAMES * (self.num_chunks - 1)
+        return first_frame_of(self.num_chunks)
 
 
 @no_type_check
@@ -151,6 +172,16 @@ class Acceleration:
             check_switch(self, name)
 
 
+def first_frame_of(chunk: int) -> int:
+    """Where a chunk begins in the video; also how many frames the chunks before it have."""
+    return CHUNK_FRAMES + NUM_NEW_FRAMES * (chunk - 1) if chunk else 0
+
+
+def chunk_of(frame: int) -> int:
+    """The chunk that a frame is in."""
+    return max(0, (frame - CHUNK_FRAMES) // NUM_NEW_FRAMES + 1)
+
+
 def fit_area(size: tuple[int, int], like: tuple[int, int], multiple: int = 1) -> tuple[int, int]:
     """Height and width in the proportions of `size`, with about as many pixels as `like`.
 
@@ -175,6 +206,17 @@ def check_switch(settings: object, name: str) -> None:
         raise ConfigError(f"{name} must be true or false, got {value!r}")
 
 
+def check_reseed(reseed: str) -> None:
+    low, high = LIMITS["seed"]
+    for change in parse_changes("reseed", reseed) if reseed else ():
+        is_seed = change.text.isascii() and change.text.isdigit() and len(change.text) <= 10
+        if not is_seed or not low <= int(change.text) <= high or change.chunk != change.complete:
+            raise ConfigError(
+                f"reseed must give whole numbers from {low} to {high} like '6: 12 / 9: 44', "
+                f"got {str(change)[:40]!r}"
+            )
+
+
 def check_size(settings: object, name: str) -> None:
     """Height and width; a list becomes a tuple."""
     low, high = SIDES
@@ -183,6 +225,16 @@ def check_size(settings: object, name: str) -> None:
     if not (is_pair and all(type(side) is int and low <= side <= high for side in size)):
         raise ConfigError(f"{name} must be [height, width], {low} to {high} each, got {size!r}")
     object.__setattr__(settings, name, tuple(size))
+
+
+def check_whole(name: str, value: object, low: int, high: int) -> None:
+    """
+    Raises:
+        ConfigError: it is no whole number in this range; 8.0 is one.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and low <= value <= high and int(value) == value):
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
 
 
 def check_numbers(settings: object, limits: dict[str, tuple[float, float]]) -> None:

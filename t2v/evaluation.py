@@ -26,8 +26,9 @@ from t2v.metrics.seams import seam_and_within_change
 from t2v.metrics.sharpness import object_mask
 from t2v.models.autoencoder import to_pixels
 from t2v.pipeline.stack import Stack, load_stack
-from t2v.pipeline.streaming_t2v import Memory, stream
+from t2v.pipeline.streaming_t2v import stream
 from t2v.presets import Preset
+from t2v.state import Memory
 from t2v.training.clips import sample_window
 from t2v.training.probe import CLASSES, Probe
 from t2v.training.world import DIRECTIONS, Scene, draw, sample_scene

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8
 
+from t2v.state import RefinerState
+
 
 Stage = Literal["initialization", "streaming_t2v", "refinement"]
 
@@ -35,6 +37,7 @@ class Chunk:
     index: int
     start_frame: int
     frames: UInt8[np.ndarray, "f h w 3"]
+    refiner: RefinerState | None = None  # after a refined chunk that another one can follow
 
 
 Event = Notice | StepDone | Chunk

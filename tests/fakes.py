@@ -3,14 +3,22 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
-from t2v.config import CHUNK_FRAMES, NUM_NEW_FRAMES, GenerationConfig, RefinerSettings
+from t2v.config import (
+    CHUNK_FRAMES,
+    NUM_NEW_FRAMES,
+    GenerationConfig,
+    RefinerSettings,
+    first_frame_of,
+)
 from t2v.events import Chunk, Event, Notice, StepDone
 from t2v.jobs.run_folder import RunSettings
 from t2v.pipeline.turns import take_turns
 from t2v.presets import Preset
+from t2v.state import RefinerState, Start
 
 
 CELL = 8  # pixels of one digit of the number: survives yuv420p and resizing
@@ -72,20 +80,24 @@ class PaintingStream:
         self.num_closed = 0
         self.has_begun = threading.Event()
 
-    def __call__(self, config: GenerationConfig) -> Iterator[Event]:
+    def __call__(self, config: GenerationConfig, start: Start | None = None) -> Iterator[Event]:
         self.num_running += 1
         self.max_running = max(self.max_running, self.num_running)
         try:
-            yield from self._events(config)
+            yield from self._events(config, start)
         finally:
             self.num_running -= 1
             self.num_closed += 1
 
-    def _events(self, config: GenerationConfig) -> Iterator[Event]:
+    def _events(self, config: GenerationConfig, start: Start | None) -> Iterator[Event]:
         if "elephant" in config.prompt:
             yield Notice("this model does not know 'elephant'")
-        start = 0
-        for index in range(config.num_chunks):
+        first, number = 0, 0
+        if start is not None:
+            # Goes on counting from the memory alone: a wrong one is seen in every frame after.
+            assert read_number(start.memory.anchor_frame)[0] == 0
+            first, number = start.num_chunks, read_numbers(start.memory.cond_frames)[-1] + 1
+        for index in range(first, config.num_chunks):
             stage = "initialization" if index == 0 else "streaming_t2v"
             for step in range(1, config.num_inference_steps + 1):
                 self.has_begun.set()
@@ -97,9 +109,12 @@ class PaintingStream:
             if index == self.fails_at:
                 raise self.error
             num_frames = CHUNK_FRAMES if index == 0 else NUM_NEW_FRAMES
-            numbers = range(start, start + num_frames)
-            yield Chunk(stage, index, start, np.stack([paint(n, config.seed) for n in numbers]))
-            start += num_frames
+            numbers = range(number, number + num_frames)
+            seed = config.seed_of(index)
+            yield Chunk(
+                stage, index, first_frame_of(index), np.stack([paint(n, seed) for n in numbers])
+            )
+            number += num_frames
 
 
 class PaintedRefiner:
@@ -121,15 +136,21 @@ class PaintedRefiner:
         self.num_steps_done = 0
         self.num_closed = 0
 
-    def __call__(self, pieces: Iterable[np.ndarray]) -> Iterator[Event]:
+    def __call__(
+        self, pieces: Iterable[np.ndarray], state: RefinerState | None = None
+    ) -> Iterator[Event]:
         try:
-            yield from self._events(iter(pieces))
+            yield from self._events(iter(pieces), state)
         finally:
             self.num_closed += 1
 
-    def _events(self, pieces: Iterator[np.ndarray]) -> Iterator[Event]:
-        index, start, num_wanted = 0, 0, REFINER.chunk_frames
-        shared, new = [], take(pieces, num_wanted)
+    def _events(self, pieces: Iterator[np.ndarray], state: RefinerState | None) -> Iterator[Event]:
+        index, start, num_wanted, shared = 0, 0, REFINER.chunk_frames, []
+        if state is not None:
+            index, start = state.num_chunks, state.num_frames - REFINER.overlap
+            num_wanted -= REFINER.overlap
+            shared = list(np.moveaxis(state.latents[0], 0, -1).astype(np.uint8))
+        new = take(pieces, num_wanted)
         while new:
             for step in range(1, REFINER.num_inference_steps + 1):
                 time.sleep(self.seconds_per_step)
@@ -140,7 +161,13 @@ class PaintedRefiner:
             frames = shared + new
             is_last = len(new) < num_wanted
             num_done = len(frames) - (0 if is_last else REFINER.overlap)
-            yield Chunk("refinement", index, start, np.stack(frames[:num_done]) * YELLOW)
+            after = None
+            if not is_last:
+                waiting = np.moveaxis(np.stack(frames[num_done:]), -1, 0)[None].astype(np.float32)
+                num_read = start + num_done + REFINER.overlap
+                after = RefinerState(index + 1, num_read, (32, 32), waiting, waiting, None)
+            done = np.stack(frames[:num_done]) * YELLOW
+            yield Chunk("refinement", index, start, done, after)
             index, start, shared = index + 1, start + num_done, frames[num_done:]
             num_wanted = REFINER.chunk_frames - REFINER.overlap
             new = take(pieces, num_wanted)
@@ -170,9 +197,12 @@ def opener(
     """What a worker opens: the stream, followed by the refiner where a run wants it."""
     refiner = refiner or PaintedRefiner()
 
-    def make(config: GenerationConfig) -> Iterator[Event]:
-        preview = stream(config)
-        return take_turns(preview, refiner, REFINER, fps=8) if config.refine else preview
+    def make(config: GenerationConfig, start: Start | None = None) -> Iterator[Event]:
+        preview = stream(config, start)
+        if not config.refine:
+            return preview
+        refine = partial(refiner, state=start and start.refiner)
+        return take_turns(preview, refine, REFINER, fps=8, start=start)
 
     return lambda preset: make
 

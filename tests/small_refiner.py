@@ -8,6 +8,7 @@ from small_stack import STOCK_CONFIG, new_autoencoder, new_text_encoder, randomi
 
 from t2v.config import GenerationConfig, RefinerSettings
 from t2v.events import Chunk
+from t2v.models.attention import TextContext
 from t2v.models.refiner_unet import RefinerUNet
 from t2v.pipeline.refinement import refine
 from t2v.pipeline.refiner import Refiner
@@ -89,7 +90,7 @@ class PixelRefiner(Refiner):
         return to_frames(latents)
 
     def prepare_text(self, prompt_embeds):
-        return prompt_embeds
+        return TextContext({})
 
     def __call__(self, latents, timestep, text):
         object.__setattr__(self, "num_calls", self.num_calls + 1)

@@ -5,7 +5,7 @@ import torch
 
 from t2v.config import RefinerSettings
 from t2v.pipeline.denoising import guided
-from t2v.pipeline.refinement import Denoising, denoise_jointly
+from t2v.pipeline.refinement import Denoising, Done, denoise_jointly
 from t2v.pipeline.sdedit import SDEditSampler, alpha_sigma, training_sigmas
 from t2v.pipeline.windows import Window, blend
 
@@ -117,12 +117,13 @@ def test_solver_steps(io):
 
 def test_the_whole_way(io):
     denoising = Denoising(
-        predict=toy(io),
+        predict_in=lambda window: toy(io),
+        device=torch.device("cpu"),
         settings=SETTINGS,
         sigmas=SIGMAS,
         **recorded(io),
     )
     encoded = io["in/z0"]
     windows = [(window, encoded[:, :, window.start : window.stop]) for window in WINDOWS]
-    done = [x for x in denoise_jointly(denoising, windows) if isinstance(x, torch.Tensor)]
+    done = [x.latents for x in denoise_jointly(denoising, windows) if isinstance(x, Done)]
     assert_close(torch.cat(done, dim=2), io["out"], atol=1e-3)

@@ -10,12 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "t2v"
-LEAVES = {"config", "errors", "events"}
+LEAVES = {"config", "errors", "events", "prompts", "state"}
 # A part is a file or a folder in t2v; it may always import itself.
 MAY_IMPORT = {
     "errors": set(),
-    "config": {"errors"},
-    "events": set(),
+    "prompts": {"errors"},
+    "config": {"errors", "prompts"},
+    "state": set(),
+    "events": {"state"},
     "media": {"errors"},
     "metrics": {"errors"},
     "models": {"errors"},

@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_refiner import (
     BLENDINGS,
+    SETTINGS,
     CountingSource,
     PixelRefiner,
     config,
@@ -250,3 +251,40 @@ def test_frames_that_change_their_size_are_named():
     pieces = [some_frames(8, 4, 6), some_frames(8, 6, 4)]
     with pytest.raises(ConfigError, match="all frames must have one size: 6x4, then 4x6"):
         list(refine(PixelRefiner(by_frame), config(), pieces))
+
+
+@pytest.mark.parametrize("blending", ["causal", "shared_noise", "independent"])
+@pytest.mark.parametrize("num_frames", [24, 40, 47, 72])
+def test_an_interrupted_refinement_goes_on_with_identical_frames(blending, num_frames):
+    refiner, frames = PixelRefiner(by_chunk), some_frames(num_frames)
+    chunks = refined_chunks(refiner, frames, blending=blending)
+    whole = np.concatenate([chunk.frames for chunk in chunks])
+    states = [chunk.refiner for chunk in chunks if chunk.refiner]
+    assert states
+    for state in states:
+        rest = list(in_pieces(frames[state.num_frames :], first=8))
+        events = refine(refiner, config(blending=blending), rest, state)
+        done = [event for event in events if isinstance(event, Chunk)]
+        start = done[0].start_frame
+        assert done[0].index == state.num_chunks
+        assert start == state.num_frames - SETTINGS.overlap
+        assert np.array_equal(np.concatenate([chunk.frames for chunk in done]), whole[start:])
+
+
+def test_a_refinement_goes_on_from_less_than_its_end_when_the_video_becomes_longer():
+    refiner, frames = PixelRefiner(by_chunk), some_frames(60)
+    whole = refined_video(refiner, frames)
+    *_, state = (c.refiner for c in refined_chunks(refiner, frames[:47]) if c.refiner)
+    events = refine(refiner, config(), in_pieces(frames[state.num_frames :], first=8), state)
+    rest = np.concatenate([event.frames for event in events if isinstance(event, Chunk)])
+    assert np.array_equal(rest, whole[-len(rest) :])
+
+
+def test_every_refined_chunk_is_told_what_the_preview_was_told():
+    """The one that is in its middle: window 1 shows frames 16 to 40, chunk 2 of the preview."""
+    refiner, frames = new_refiner(guidance_scale=7.5), some_frames(40, 9, 13)
+    plain = refined_video(refiner, frames, prompt="a red star")
+    early = refined_video(refiner, frames, prompt="0: a red star / 2: a blue ring")
+    late = refined_video(refiner, frames, prompt="0: a red star / 3: a blue ring")
+    assert np.array_equal(late, plain)
+    assert np.array_equal(early[:16], plain[:16]) and (early != plain).any()

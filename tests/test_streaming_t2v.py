@@ -11,7 +11,8 @@ from small_stack import count_calls, new_stack
 from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, SCHEDULERS, GenerationConfig
 from t2v.errors import ConfigError
 from t2v.events import Chunk, Notice, StepDone
-from t2v.pipeline.streaming_t2v import Memory, stream
+from t2v.pipeline.streaming_t2v import stream
+from t2v.state import Memory
 
 
 @pytest.fixture
@@ -322,3 +323,41 @@ def test_a_prompt_that_does_not_fit_gives_a_notice(stack, config):
 
 def test_a_prompt_that_is_understood_gives_no_notice(stack, config):
     assert isinstance(next(stream(stack, config)), StepDone)
+
+
+def test_a_prompt_that_changes_leaves_the_chunks_before_as_they_were(stack, config):
+    config = replace(config, num_chunks=4)
+    plain = chunks_of(stack, config)
+    changed = chunks_of(stack, replace(config, prompt=f"0: {config.prompt} / 2: a blue ring"))
+    same = [(a.frames == b.frames).all() for a, b in zip(plain, changed, strict=True)]
+    assert same == [True, True, False, False]
+
+
+def test_going_on_after_a_change_gives_the_frames_that_were_planned(stack, config):
+    config = replace(config, num_chunks=4, prompt="0: a red star / 2-4: a blue ring")
+    whole = frames_of(stack, config)
+    rest = frames_of(stack, config, first_chunk=3, memory=memory_of(whole[:32]))
+    np.testing.assert_array_equal(rest, whole[32:])
+
+
+def test_a_blend_is_neither_of_its_prompts(stack, config):
+    config = replace(config, num_chunks=2)
+    prompts = ("a red star", "0: a red star / 1-2: a blue ring", "0: a red star / 1: a blue ring")
+    videos = [frames_of(stack, replace(config, prompt=prompt)) for prompt in prompts]
+    for a, b in itertools.pairwise([*videos, videos[0]]):
+        assert (a[:16] == b[:16]).all() and (a[16:] != b[16:]).any()
+
+
+def test_another_seed_from_a_chunk_on_is_that_of_a_video_with_this_seed(stack, config):
+    config = replace(config, num_chunks=4, use_cam=False, apm_strength=0)
+    ours = chunks_of(stack, replace(config, reseed="2: 99"))
+    before, after = (chunks_of(stack, replace(config, seed=seed)) for seed in (7, 99))
+    for chunk, expected in zip(ours, [*before[:2], *after[2:]], strict=True):
+        np.testing.assert_array_equal(chunk.frames, expected.frames)
+
+
+def test_a_prompt_that_is_never_reached_gives_a_notice(stack, config):
+    config = replace(config, num_chunks=1, prompt="0: a red star / 3: a blue ring")
+    assert next(stream(stack, config)) == Notice(
+        "The prompt for chunk 3 is not reached: the video has 1 chunks, counted from 0."
+    )

@@ -22,7 +22,12 @@ from t2v.presets import default_preset, find_preset
 
 def add(commands) -> None:
     command = commands.add_parser("generate", help="make a video", description=run.__doc__)
-    command.add_argument("--prompt", required=True, help="what to show, in a few words")
+    command.add_argument(
+        "--prompt",
+        required=True,
+        help="what to show, in a few words; '0: one / 6: another / 9-12: a third' changes at these "
+        "chunks, blending from 9 to 12",
+    )
     command.add_argument("--negative-prompt", help="what to keep away from")
     command.add_argument("--preset", help="the stack to use; `t2v presets` lists them")
     for option, name, what in (
@@ -35,6 +40,11 @@ def add(commands) -> None:
         low, high = LIMITS[name]
         help_text = f"{what} ({low} to {high})"
         command.add_argument(option, dest=name, type=number, metavar="N", help=help_text)
+    command.add_argument(
+        "--reseed",
+        metavar="'6: N / 9: N'",
+        help="other seeds from these chunks on, which count from 0",
+    )
     command.add_argument("--scheduler", help=", ".join(SCHEDULERS))
     command.add_argument(
         "--no-cam",
@@ -68,8 +78,8 @@ def run(options) -> int:
     preset = find_preset(options.preset) if options.preset else default_preset()[0]
     if options.size:
         preset = preset.at_size(*options.size)
-    names = ("prompt", "negative_prompt", *LIMITS, "scheduler", "use_cam", "refine", "blending")
-    config = preset.config(**given(options, names))
+    names = ("prompt", "negative_prompt", *LIMITS, "reseed", "scheduler", "use_cam", "refine")
+    config = preset.config(**given(options, (*names, "blending")))
     check_output("--out", options.out, ".mp4", options.force)
     refined_out = options.out.with_stem(f"{options.out.stem}-refined")
     if config.refine:

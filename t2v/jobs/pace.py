@@ -1,6 +1,7 @@
 """How long it will take, from how long it took."""
 
 from t2v.events import StepDone
+from t2v.jobs.run_folder import RunSettings
 
 
 SMOOTHING = 0.3  # weight of the newest measurement
@@ -41,6 +42,29 @@ class Pace:
         self._num_done += 1
         self._chunk_start = now
         self._last_step = None
+
+
+class Experience:
+    """What runs took so far, to say how long those that wait will take."""
+
+    def __init__(self):
+        self._seconds = {}  # a chunk, by what it depends on most
+
+    def learn(self, settings: RunSettings, num_chunks: int, seconds: float) -> None:
+        """A run made so many chunks in this time."""
+        if num_chunks > 0:
+            key = _kind(settings)
+            self._seconds[key] = _smooth(self._seconds.get(key), seconds / num_chunks)
+
+    def expect(self, settings: RunSettings, num_chunks: int) -> float | None:
+        """Seconds for so many chunks; None if there was no such run yet."""
+        per_chunk = self._seconds.get(_kind(settings))
+        return None if per_chunk is None else per_chunk * num_chunks
+
+
+def _kind(settings: RunSettings) -> tuple:
+    config = settings.config
+    return settings.preset, config.num_inference_steps, config.refine
 
 
 def _smooth(average: float | None, value: float) -> float:

@@ -7,8 +7,11 @@ from t2v.events import Chunk, Event, Notice, StepDone
 from t2v.jobs.pace import Pace
 from t2v.jobs.run_folder import RunFolder, RunSettings
 from t2v.jobs.updates import Progress, SegmentReady, Started
-from t2v.media.images import resize, write_thumbnail
+from t2v.media.images import Picture, resize, write_thumbnail
 from t2v.media.segments import join_segments, write_segment
+
+
+CHUNK_THUMBNAIL_SIDE = 96  # pixels
 
 
 @dataclass(slots=True)
@@ -25,8 +28,13 @@ class Track:
 class Recorder:
     """Writes facts to the folder; keeps numbers only, nothing that grows with the video."""
 
-    def __init__(self, folder: RunFolder, settings: RunSettings):
+    def __init__(self, folder: RunFolder, settings: RunSettings, told: set[Notice] | None = None):
+        """
+        Args:
+            told: notices of this run, which are not told again; it is added to.
+        """
         self.folder = folder
+        self._told = set() if told is None else told
         self._fps = settings.fps
         config, refiner = settings.config, settings.refiner
         self._preview = new_track(config.num_chunks, settings.display_size)
@@ -46,7 +54,8 @@ class Recorder:
         match event:
             case StepDone():
                 return self._progress(event)
-            case Notice():
+            case Notice() if event not in self._told:
+                self._told.add(event)
                 self.folder.append(event)
             case Chunk():
                 self._keep(event)
@@ -73,18 +82,29 @@ class Recorder:
         )
 
     def _keep(self, chunk: Chunk) -> None:
+        """Writes what belongs to a chunk, and then the line that says that all of it is there."""
         track, _ = self._tracks(chunk)
         is_refined = track is self._refined
         frames = resize(chunk.frames, track.size)
         path = self.folder.segment_path(chunk.start_frame, is_refined)
         write_segment(path, frames, fps=self._fps)
-        if chunk.start_frame == 0 and not is_refined:
-            write_thumbnail(self.folder.thumbnail_path, frames[0])
+        if not is_refined:
+            self.folder.memory.keep(chunk.start_frame, chunk.frames)
+            self._write_thumbnails(chunk.start_frame, frames[0])
+        elif chunk.refiner is not None:
+            self.folder.memory.keep_refiner(chunk.refiner)
         self.folder.append(
             SegmentReady(chunk.stage, chunk.index, path, chunk.start_frame, len(frames))
         )
         self._count(track)
         track.pace.chunk_done(track.seconds)
+
+    def _write_thumbnails(self, start_frame: int, frame: Picture) -> None:
+        if start_frame == 0:
+            write_thumbnail(self.folder.thumbnail_path, frame)
+        path = self.folder.chunk_thumbnail_path(start_frame)
+        path.parent.mkdir(exist_ok=True)
+        write_thumbnail(path, frame, max_side=CHUNK_THUMBNAIL_SIDE)
 
     def _tracks(self, event: StepDone | Chunk) -> tuple[Track, Track | None]:
         """The video that an event belongs to, and the other one."""
@@ -98,11 +118,12 @@ class Recorder:
         track.seconds += now - self._counted
         self._counted = now
 
-    def finish_video(self, is_refined: bool = False) -> int:
-        """Joins the chunks that are done to one file. Returns its frames; without any, no file."""
-        metadata = self.folder.read().metadata
-        path = self.folder.video_path(is_refined)
-        return join_segments(self.folder.segments(is_refined), path, metadata=metadata)
+
+def finish_video(folder: RunFolder, is_refined: bool = False) -> int:
+    """Joins the chunks that are done to one file. Returns its frames; without any, no file."""
+    metadata = folder.read().metadata
+    path = folder.video_path(is_refined)
+    return join_segments(folder.segments(is_refined), path, metadata=metadata)
 
 
 def new_track(num_chunks: int, size: tuple[int, int]) -> Track:

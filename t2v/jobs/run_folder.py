@@ -3,18 +3,24 @@
 runs/<id>/run.json       settings, preset, version, state: replaced as a whole
           events.jsonl   facts in order, one a line: only ever appended to
           segments/      one file per chunk, named after its first frame; refined-... beside it
+          memory/        what was drawn, without loss, to go on from: see memory_files.py
+          thumbnails/    the first frame of every chunk, small
           thumbnail.jpg  the first frame
           video.mp4      the finished video; refined.mp4 the sharper one, if it was asked for
           compared.mp4   both side by side, once somebody wanted to see it
 """
 
 import dataclasses
+import errno
 import json
 import os
 import re
 import secrets
+import shutil
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -22,11 +28,13 @@ from typing import Any, Literal
 from t2v import __version__
 from t2v.config import GenerationConfig, RefinerSettings
 from t2v.errors import JobError
+from t2v.jobs.memory_files import MemoryFiles
 from t2v.jobs.updates import Fact, SegmentReady, from_json, to_json
 
 
-State = Literal["queued", "running", "finished", "stopped", "failed"]
-ENDED = ("finished", "stopped", "failed")
+ID = r"[0-9a-f]{24}"
+State = Literal["queued", "running", "interrupted", "paused", "finished", "stopped", "failed"]
+ENDED = ("paused", "finished", "stopped", "failed")  # the others are being made, or about to be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +73,13 @@ class RunRecord:
     message: str = ""  # why it failed
     num_frames: int = 0  # that can be watched, once the run has ended
     num_refined_frames: int = 0
-    seconds: float = 0.0  # from its turn in the queue to its end
+    seconds: float = 0.0  # of its turns on the device
+    visitor: str = ""  # who asked for it, as the page tells visitors apart
+    is_favourite: bool = False  # never cleaned up
+    weights: dict[str, str] = field(default_factory=dict)  # file -> SHA-256
+    rewind_to: int | None = None  # the chunk to make anew, and all after it
+    begun_at: int = 0  # the chunk that its last turn began with
+    num_tries: int = 0  # turns that began with that chunk
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -77,11 +91,13 @@ class RunRecord:
 class RunFolder:
     """One run on disk. Holds nothing in memory, so any number may look at the same folder."""
 
+    _updating = threading.Lock()  # of any record: between reading and writing it
+
     def __init__(self, path: Path):
         self.path = path
 
     @classmethod
-    def create(cls, runs_dir: Path, settings: RunSettings) -> "RunFolder":
+    def create(cls, runs_dir: Path, settings: RunSettings, visitor: str = "") -> "RunFolder":
         """Makes the folder of a new run, under an id that cannot be guessed.
 
         Raises:
@@ -89,12 +105,20 @@ class RunFolder:
         """
         run_id = secrets.token_hex(12)
         folder = cls(runs_dir / run_id)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        record = RunRecord(
+            id=run_id,
+            settings=settings,
+            version=__version__,
+            created=datetime.now(UTC).isoformat(timespec="microseconds"),
+            visitor=visitor,
+        )
         try:
-            folder.segments_dir.mkdir(parents=True)
-            folder.write(RunRecord(id=run_id, settings=settings, version=__version__, created=now))
-        except OSError as error:
-            raise JobError(f"the run cannot be kept on disk: {error.strerror}") from error
+            with kept_on_disk():
+                folder.segments_dir.mkdir(parents=True)
+                folder.write(record)
+        except JobError:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         return folder
 
     @classmethod
@@ -104,7 +128,7 @@ class RunFolder:
             JobError: there is no such run.
         """
         # Checked before it becomes part of a path: ids come from links.
-        is_id = isinstance(run_id, str) and re.fullmatch(r"[0-9a-f]{24}", run_id)
+        is_id = isinstance(run_id, str) and re.fullmatch(ID, run_id)
         if not is_id or not (runs_dir / run_id / "run.json").is_file():
             raise JobError("there is no run with this id (any more)")
         return cls(runs_dir / run_id)
@@ -124,6 +148,13 @@ class RunFolder:
     @property
     def thumbnail_path(self) -> Path:
         return self.path / "thumbnail.jpg"
+
+    @property
+    def memory(self) -> MemoryFiles:
+        return MemoryFiles(self.path / "memory")
+
+    def chunk_thumbnail_path(self, start_frame: int) -> Path:
+        return self.path / "thumbnails" / f"{start_frame:08d}.jpg"
 
     @property
     def log_path(self) -> Path:
@@ -149,9 +180,34 @@ class RunFolder:
         part.write_text(json.dumps(values, indent=2), encoding="utf-8")
         os.replace(part, self.path / "run.json")
 
+    def update(self, **changes: Any) -> RunRecord:
+        """Changes some values of the record, which others may change at the same time."""
+        with self._updating:
+            record = replace(self.read(), **changes)
+            self.write(record)
+        return record
+
     def append(self, fact: Fact) -> None:
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(to_json(fact)) + "\n")
+        """Adds a line to the log; where the disk refuses half of it, none of it stays."""
+        with self.log_path.open("ab", buffering=0) as log:
+            end, line = log.tell(), to_line(fact).encode()
+            try:
+                if log.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                log.truncate(end)
+                raise
+
+    def has_whole_log(self) -> bool:
+        """Whether the last line of the log was written to its end."""
+        try:
+            with self.log_path.open("rb") as log:
+                if log.seek(0, os.SEEK_END) == 0:
+                    return True
+                log.seek(-1, os.SEEK_END)
+                return log.read() == b"\n"
+        except FileNotFoundError:
+            return True
 
     def locate(self, kind: str, name: str) -> Path:
         return (self.segments_dir if kind == SegmentReady.__name__ else self.path) / name
@@ -165,6 +221,31 @@ class RunFolder:
                     yield fact.path
 
 
+@contextmanager
+def kept_on_disk():
+    """Says in words when the disk refuses something that was asked for.
+
+    Raises:
+        JobError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise JobError(f"the run cannot be kept on disk: {error.strerror}") from error
+
+
+def iter_folders(runs_dir: Path) -> Iterator[RunFolder]:
+    """All runs of a folder, in no order."""
+    with suppress(FileNotFoundError):
+        for path in runs_dir.iterdir():
+            if re.fullmatch(ID, path.name) and (path / "run.json").is_file():
+                yield RunFolder(path)
+
+
+def to_line(fact: Fact) -> str:
+    return json.dumps(to_json(fact)) + "\n"
+
+
 class EventLog:
     """Reads the log of a run from its start, and goes on where it was when there is more."""
 
@@ -173,12 +254,16 @@ class EventLog:
     def __init__(self, folder: RunFolder):
         self._folder = folder
         self._position = 0
+        self._head = b""  # the first line: a log that was written anew has another one
 
     def read(self) -> list[Fact]:
         """The next facts, at most `BATCH`; empty when there are none yet."""
         facts = []
         try:
             with self._folder.log_path.open("rb") as log:
+                head = log.readline()
+                if head != self._head:
+                    self._head, self._position = head, 0
                 log.seek(self._position)
                 while len(facts) < self.BATCH:
                     line = log.readline()

@@ -18,6 +18,7 @@ class Queued:
     """Other runs come first."""
 
     position: int  # 1 is next, 0 about to begin
+    wait: int | None = None  # seconds, about; None if nothing is known of the runs before
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class SegmentReady:
 class Finished:
     """The run is over: complete, or stopped with what there was."""
 
-    state: str  # finished, stopped
+    state: str  # finished, stopped, paused
     path: Path | None  # of the video; None when not even one chunk was done
     num_frames: int
     seconds: float
@@ -92,11 +93,25 @@ class Failed:
     num_refined_frames: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """The run goes on from an earlier point: of what was told before, only this much holds, and
+    its segments are told again."""
+
+    take: int  # counts
+    num_frames: int
+    num_refined_frames: int
+
+
 Moment = Queued | Loading | Progress
-Fact = Started | Notice | SegmentReady | Finished | Failed
+Fact = Started | Notice | SegmentReady | Rewound | Finished | Failed
 Update = Moment | Fact
 
-FACTS = {kind.__name__: kind for kind in (Started, Notice, SegmentReady, Finished, Failed)}
+FACTS = {kind.__name__: kind for kind in (Started, Notice, SegmentReady, Rewound, Finished, Failed)}
+
+
+def is_end(update: Update) -> bool:
+    return isinstance(update, Finished | Failed)
 
 
 def to_json(fact: Fact) -> dict[str, Any]:

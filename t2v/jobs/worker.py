@@ -7,44 +7,40 @@ is watched from its start at any time, by any number, without the worker noticin
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from t2v.config import GenerationConfig
 from t2v.errors import JobError, MediaError, T2VError
-from t2v.events import Event
+from t2v.events import Notice
 from t2v.jobs.follower import Follower
-from t2v.jobs.recorder import Recorder
+from t2v.jobs.library import Library
+from t2v.jobs.line import Line
+from t2v.jobs.recorder import finish_video
+from t2v.jobs.recovery import RunsLock, find_interrupted, may_go_on, prepare
 from t2v.jobs.run_folder import RunFolder, RunRecord, RunSettings
-from t2v.jobs.updates import Failed, Finished, Loading, Moment, Progress, Queued, Update
+from t2v.jobs.steering import Steering
+from t2v.jobs.turn import LiveRun, StreamFn, Turn, Wish
+from t2v.jobs.updates import Failed, Finished, Loading, Moment, Progress, Update
 
 
-StreamFn = Callable[[GenerationConfig], Iterator[Event]]
 OpenStream = Callable[[str], StreamFn]
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False, slots=True)
-class LiveRun:
-    """A run that has not ended yet, as the worker and its watchers share it."""
-
-    folder: RunFolder
-    settings: RunSettings
-    stop: threading.Event = field(default_factory=threading.Event)
-    moments: tuple[Loading | Progress, ...] = ()  # one a video, the newest last
-
-
-class Worker:
+class Worker(Steering):
     """
     Args:
         open_stream: gives the stream function of a preset. Called on the worker's thread, once in a
             row for runs of the same preset, after the one before was let go.
-        runs_dir: where the folders of the runs are.
+        runs_dir: where the folders of the runs are. One process at a time goes on with what is
+            there; another one that is given the same folder makes its own runs only.
         preload: preset whose models are made ready before anybody asks.
         max_waiting: runs that may wait; more are refused.
+        max_per_visitor: runs of one visitor that may wait or be made at once.
+        quota_bytes: of the folder; the oldest runs go first. None: everything is kept.
+        resumes: runs that were cut off go on by themselves.
+        find_weights: the SHA-256 of every file of a preset's weights, to be told in `run.json`.
     """
 
     def __init__(
@@ -54,53 +50,40 @@ class Worker:
         *,
         preload: str | None = None,
         max_waiting: int = 16,
+        max_per_visitor: int | None = None,
+        quota_bytes: int | None = None,
+        resumes: bool = True,
+        find_weights: Callable[[str], dict[str, str]] | None = None,
     ):
         self.runs_dir = Path(runs_dir).resolve()
+        self.line = Line(max_waiting, max_per_visitor)
+        self.library = Library(self.runs_dir, self.line)
         self._open_stream = open_stream
         self._preload = preload
-        self._max_waiting = max_waiting
-        self._changed = threading.Condition()
-        self._live: dict[str, LiveRun] = {}
-        self._waiting: deque[str] = deque()
-        self._is_closing = False
-        self._loaded: tuple[str, StreamFn] | None = None
+        self._quota_bytes = quota_bytes
+        self._find_weights = find_weights or (lambda preset: {})
+        self._loaded: tuple[str, StreamFn, dict[str, str]] | None = None
+        self._lock = RunsLock(self.runs_dir)
+        if self._lock.take():
+            self._recover(resumes)
         self._thread = threading.Thread(target=self._serve, name="worker", daemon=True)
         self._thread.start()
 
-    def submit(self, settings: RunSettings) -> str:
+    def submit(self, settings: RunSettings, visitor: str = "") -> str:
         """Puts a run into the queue and returns its id.
+
+        Args:
+            visitor: what tells whoever asks from others; "" for somebody without a limit.
 
         Raises:
             JobError: too many runs are waiting, or the disk refuses the folder.
         """
-        with self._changed:
-            if self._is_closing:
-                raise JobError("the app is shutting down")
-            if len(self._waiting) >= self._max_waiting:
-                raise JobError(
-                    f"the queue is full: {self._max_waiting} videos are waiting; try again later"
-                )
-            folder = RunFolder.create(self.runs_dir, settings)
-            self._live[folder.id] = LiveRun(folder, settings)
-            self._waiting.append(folder.id)
-            self._changed.notify_all()
+        with self.line.changed:
+            self.line.check_room(visitor)
+            folder = RunFolder.create(self.runs_dir, settings, visitor)
+            self._lock.take()
+            self.line.add(LiveRun(folder, settings, visitor))
         return folder.id
-
-    def stop(self, run_id: str) -> None:
-        """Ends a run within one denoising step and keeps its chunks; a waiting one never starts.
-
-        Raises:
-            JobError: there is no such run.
-        """
-        with self._changed:
-            run = self._live.get(run_id)
-            if run is None:
-                RunFolder.open(self.runs_dir, run_id)  # one that has ended has nothing to stop
-                return
-            run.stop.set()
-            if run_id in self._waiting:
-                self._waiting.remove(run_id)
-                self._end(run, Finished("stopped", None, 0, 0.0))
 
     def record(self, run_id: str) -> RunRecord:
         """What is known of a run on disk.
@@ -113,7 +96,7 @@ class Worker:
     def follow(self, run_id: str) -> Follower:
         """Someone's place in the story of a run, at its start. Never blocks; see `watch`."""
         folder = RunFolder.open(self.runs_dir, run_id)
-        return Follower(folder, lambda: self._moments(run_id))
+        return Follower(folder, lambda: self.line.moments(run_id))
 
     def watch(self, run_id: str) -> Iterator[Update]:
         """Tells everything from the start, waits for more, and ends with the run."""
@@ -122,28 +105,41 @@ class Worker:
             updates = follower.poll()
             yield from updates
             if not updates:
-                with self._changed:
-                    self._changed.wait(timeout=0.25)
+                with self.line.changed:
+                    self.line.changed.wait(timeout=0.25)
 
-    def close(self, timeout: float = 10.0) -> None:
-        """Stops the run that is being made, keeps its chunks, and ends the thread."""
-        with self._changed:
-            self._is_closing = True
-            for run in self._live.values():
-                run.stop.set()
-            self._changed.notify_all()
+    def close(self, timeout: float = 8.0) -> None:
+        """Ends the run that is being made within one step, and the thread. What is not complete
+        goes on when a worker is given the same folder."""
+        self.line.close()
         self._thread.join(timeout)
+        if not self._thread.is_alive():
+            self._lock.release()
 
-    def _moments(self, run_id: str) -> tuple[bool, tuple[Moment, ...]]:
-        """Whether a run has yet to end, and what it is doing."""
-        with self._changed:
-            run = self._live.get(run_id)
-            if run is None:
-                return False, ()
-            if run_id in self._waiting:
-                is_busy = len(self._live) > len(self._waiting)
-                return True, (Queued(self._waiting.index(run_id) + is_busy),)
-            return True, run.moments
+    def _recover(self, resumes: bool) -> None:
+        """Takes up the runs that were cut off."""
+        for record in find_interrupted(self.runs_dir):
+            folder = RunFolder(self.runs_dir / record.id)
+            try:
+                if not may_go_on(record):
+                    self._give_up(folder, record)
+                elif resumes:
+                    num_chunks = prepare(folder, is_asked_for=False)
+                    run = LiveRun(folder, record.settings, record.visitor, next_chunk=num_chunks)
+                    with self.line.changed:
+                        self.line.add(run)
+            except (T2VError, OSError):
+                log.exception("run %s cannot go on", record.id)
+
+    def _give_up(self, folder: RunFolder, record: RunRecord) -> None:
+        prepare(folder, is_asked_for=True)
+        message = (
+            f"The app was closed {record.num_tries} times while chunk {record.begun_at + 1} was "
+            "being made. Resume the video to try once more."
+        )
+        run = LiveRun(folder, record.settings, record.visitor)
+        end = Failed(message, *self._keep(run, False), *self._keep(run, True))
+        self._end(run, end, 0.0)
 
     def _serve(self) -> None:
         if self._preload is not None:
@@ -151,96 +147,113 @@ class Worker:
                 self._stream_of(self._preload)
             except Exception:  # told again, to who asks for a video
                 log.exception("preset %s could not be loaded", self._preload)
-        while (run := self._next()) is not None:
+        while (run := self.line.take_next()) is not None:
             try:
                 self._carry_out(run)
             except Exception:  # a full disk, mostly; the next run must get its turn
                 log.exception("run %s could not be ended properly", run.folder.id)
-                with self._changed:
-                    self._live.pop(run.folder.id, None)
-                    self._changed.notify_all()
-
-    def _next(self) -> LiveRun | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_closing)
-            if self._is_closing:
-                return None
-            return self._live[self._waiting.popleft()]
+                with self.line.changed:
+                    self.line.leave(run)
 
     def _carry_out(self, run: LiveRun) -> None:
         began = time.monotonic()
-        recorder, message = None, None
+        turn, message = None, None
         try:
             self._tell(run, Loading(run.settings.preset))
-            run.folder.write(replace(run.folder.read(), state="running"))
+            self._clean_up()
             stream = self._stream_of(run.settings.preset)
-            recorder = Recorder(run.folder, run.settings)
-            self._make(run, stream, recorder)
+            self._check_weights(run)
+            turn = Turn(run, stream, self.line.changed, lambda progress: self._tell(run, progress))
+            turn.make()
         except T2VError as error:
             message = str(error)
         except Exception as error:
             log.exception("run %s failed", run.folder.id)
             message = sentence_about(error)
-        video, refined = self._keep(recorder, False), self._keep(recorder, True)
+        with self.line.changed:
+            run.is_over = True
+            is_interrupted = run.wish == "interrupt" and message is None
         seconds = time.monotonic() - began
-        if message is not None:
-            end = Failed(message, *video, *refined)
+        if turn is not None and turn.num_chunks_before is not None:
+            num_chunks = run.next_chunk - 1 - turn.num_chunks_before
+            self.line.experience.learn(run.settings, num_chunks, seconds)
+        if is_interrupted:
+            self._interrupt(run, seconds)
         else:
-            config = run.settings.config
-            videos = (video, refined) if config.refine else (video,)
-            is_complete = all(num_frames == config.num_frames for _, num_frames in videos)
-            end = Finished("finished" if is_complete else "stopped", *video, seconds, *refined)
-        with self._changed:
-            self._end(run, end, seconds)
+            self._end(run, self._find_end(run, message, seconds), seconds)
 
-    def _make(self, run: LiveRun, stream: StreamFn, recorder: Recorder) -> None:
-        if run.stop.is_set():
-            return
-        events = stream(run.settings.config)
-        try:
-            for event in events:
-                if (progress := recorder.record(event)) is not None:
-                    self._tell(run, progress)
-                if run.stop.is_set():
-                    return
-        finally:
-            events.close()
+    def _interrupt(self, run: LiveRun, seconds: float) -> None:
+        """Leaves a run so that the next worker takes it up."""
+        record = run.folder.read()
+        run.folder.update(state="interrupted", num_tries=0, seconds=record.seconds + seconds)
+        with self.line.changed:
+            self.line.leave(run)
 
-    def _keep(self, recorder: Recorder | None, is_refined: bool) -> tuple[Path | None, int]:
+    def _find_end(self, run: LiveRun, message: str | None, seconds: float) -> Finished | Failed:
+        """Joins what there is of a run, and says what has become of it."""
+        video, refined = self._keep(run, False), self._keep(run, True)
+        if message is not None:
+            return Failed(message, *video, *refined)
+        config = run.settings.config
+        videos = (video, refined) if config.refine else (video,)
+        is_complete = all(num_frames == config.num_frames for _, num_frames in videos)
+        state = "paused" if run.wish == "pause" else "stopped"
+        total = run.folder.read().seconds + seconds
+        return Finished("finished" if is_complete else state, *video, total, *refined)
+
+    def _keep(self, run: LiveRun, is_refined: bool) -> tuple[Path | None, int]:
         """One of the videos, as far as it is done, and its number of frames."""
         try:
-            if recorder is not None and (num_frames := recorder.finish_video(is_refined)):
-                return recorder.folder.video_path(is_refined), num_frames
-        except MediaError:
-            log.exception("the chunks of run %s could not be joined", recorder.folder.id)
+            if num_frames := finish_video(run.folder, is_refined):
+                return run.folder.video_path(is_refined), num_frames
+        except (MediaError, JobError):
+            log.exception("the chunks of run %s could not be joined", run.folder.id)
         return None, 0
+
+    def _clean_up(self) -> None:
+        if self._quota_bytes is not None and self._lock.take():
+            self.library.clean_up(self._quota_bytes)
+
+    def _check_weights(self, run: LiveRun) -> None:
+        """Writes down which weights make the run; says so where others began it."""
+        weights = self._loaded[2]
+        before = run.folder.read().weights
+        if before and before != weights:
+            run.folder.append(
+                Notice("The model's weights have changed since this video was begun.")
+            )
+        if before != weights:
+            run.folder.update(weights=weights)
 
     def _stream_of(self, preset: str) -> StreamFn:
         if self._loaded is None or self._loaded[0] != preset:
             self._loaded = None  # one stack at a time: the old one goes before the new one comes
-            self._loaded = (preset, self._open_stream(preset))
+            self._loaded = (preset, self._open_stream(preset), self._find_weights(preset))
         return self._loaded[1]
 
     def _tell(self, run: LiveRun, moment: Loading | Progress) -> None:
-        with self._changed:
+        with self.line.changed:
             run.moments = (*others(run.moments, moment), moment)
-            self._changed.notify_all()
+            self.line.changed.notify_all()
 
-    def _end(self, run: LiveRun, end: Finished | Failed, seconds: float = 0.0) -> None:
-        """Writes the end down, then lets go of the run. The caller holds the lock."""
+    def _end_waiting(self, run: LiveRun, wish: Wish) -> None:
+        run.wish = wish
+        self._end(run, self._find_end(run, None, 0.0), 0.0)
+
+    def _end(self, run: LiveRun, end: Finished | Failed, seconds: float) -> None:
+        """Writes the end down, then lets go of the run."""
         is_failed = isinstance(end, Failed)
-        record = replace(
-            run.folder.read(),
-            state="failed" if is_failed else end.state,
-            message=end.message if is_failed else "",
-            num_frames=end.num_frames,
-            num_refined_frames=end.num_refined_frames,
-            seconds=seconds,
-        )
-        run.folder.write(record)
-        run.folder.append(end)
-        self._live.pop(run.folder.id, None)
-        self._changed.notify_all()
+        with self.line.changed:
+            run.folder.update(
+                state="failed" if is_failed else end.state,
+                message=end.message if is_failed else "",
+                num_frames=end.num_frames,
+                num_refined_frames=end.num_refined_frames,
+                seconds=run.folder.read().seconds + seconds,
+                num_tries=0,
+            )
+            run.folder.append(end)
+            self.line.leave(run)
 
 
 def others(moments: tuple[Moment, ...], new: Moment) -> Iterator[Progress]:

@@ -9,7 +9,6 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from t2v.config import GenerationConfig
 from t2v.events import Stage
 
 
@@ -53,13 +52,6 @@ def noise_generator(
     name = "/".join(map(str, (seed, stage, chunk_index, *details)))
     digest = hashlib.sha256(name.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
-
-
-def prompts_to_encode(config: GenerationConfig, guidance_scale: float) -> list[str]:
-    """What `guided` needs to know: nothing is guided away from at a scale of 1."""
-    if guidance_scale == 1:
-        return [config.prompt]
-    return [config.negative_prompt, config.prompt]
 
 
 def guided(predict: Predict, guidance_scale: float, rescale: float = 0.0) -> Predict:

@@ -37,7 +37,7 @@ def draw_chunk(
     stack: Stack, config: GenerationConfig, stage: Stage, index: int, predict: Predict
 ) -> Iterator[Latents]:
     """Denoises 16 frames from pure noise of the chunk's own, as the settings say."""
-    generator = noise_generator(config.seed, stage, index)
+    generator = noise_generator(config.seed_of(index), stage, index)
     channels, height, width = stack.latent_shape
     noise = torch.randn(1, channels, CHUNK_FRAMES, height, width, generator=generator)
     return denoise(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES, GenerationConfig
 from t2v.errors import ConfigError
@@ -19,23 +20,17 @@ from t2v.models.attention import TextContext
 from t2v.models.autoencoder import to_pixels
 from t2v.models.cam import CamFeatures
 from t2v.models.encoders import TextEncoder
-from t2v.pipeline.denoising import Latents, Outputs, prompts_to_encode
+from t2v.pipeline.denoising import Latents, Outputs
 from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
 from t2v.pipeline.memory import guidance_parts, lower_profile, make_room
+from t2v.pipeline.prompting import EncodedPrompts
 from t2v.pipeline.stack import Stack
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """All that a chunk knows of the video so far. It does not grow with the video."""
-
-    cond_frames: UInt8[np.ndarray, "k h w 3"]  # short-term: the last 8 frames
-    anchor_frame: UInt8[np.ndarray, "h w 3"]  # long-term: the first frame of the first chunk
+from t2v.state import Memory
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What does not depend on timestep, noise or frame: computed once per video."""
+    """What does not depend on timestep, noise or frame: computed once per prompt."""
 
     text: TextContext  # keys and values of text and anchor for the UNet
     cam_text: TextContext  # and of the text for the CAM
@@ -88,11 +83,11 @@ def draw_video(
 ) -> Iterator[Event]:
     """Yields what `stream` does, of the chunks from `first_chunk` on."""
     stack.use("text_encoder")
-    prompt_embeds = stack.text_encoder.encode(prompts_to_encode(config, config.guidance_scale))
+    prompts = EncodedPrompts(stack.text_encoder.encode, config, config.guidance_scale)
 
     if memory is None:
         stack.use("first_unet" if stack.first_unet else "unet")
-        text = stack.initial_unet.prepare_text(prompt_embeds)
+        text = stack.initial_unet.prepare_text(prompts.of_chunk(0))
         steps = enumerate(draw_first_chunk(stack, config, text), start=1)
         for step, latents in steps:
             yield StepDone("initialization", 0, step, config.num_inference_steps)
@@ -103,8 +98,12 @@ def draw_video(
     if first_chunk >= config.num_chunks:
         return
 
-    conditions = prepare_conditions(stack, config, prompt_embeds, memory.anchor_frame)
+    anchor_tokens = embed_anchor(stack, config, memory.anchor_frame)
+    conditions = said = None
     for index in range(first_chunk, config.num_chunks):
+        if config.prompt_shares(index) != said:
+            said = config.prompt_shares(index)
+            conditions = prepare_conditions(stack, config, prompts.of_chunk(index), anchor_tokens)
         steps = enumerate(draw_next_chunk(stack, config, index, conditions, memory), start=1)
         for step, latents in steps:
             yield StepDone("streaming_t2v", index, step, config.num_inference_steps)
@@ -114,20 +113,27 @@ def draw_video(
         memory = Memory(frames[-NUM_COND_FRAMES:], memory.anchor_frame)
 
 
+def embed_anchor(
+    stack: Stack, config: GenerationConfig, anchor_frame: UInt8[np.ndarray, "h w 3"]
+) -> Float[Tensor, "b m d"] | None:
+    """The anchor's tokens, once per video; None without the APM."""
+    if config.apm_strength == 0:
+        return None
+    stack.use("image_encoder", "anchor_tokens")
+    anchors = to_pixels(torch.from_numpy(anchor_frame)[None]).to(stack.device)
+    if config.guidance_scale != 1:
+        # The null anchor is mid-grey, 0 in [-1, 1], not an embedding of zeros.
+        anchors = torch.cat([torch.zeros_like(anchors), anchors])
+    return stack.anchor_tokens(stack.image_encoder(anchors))
+
+
 def prepare_conditions(
     stack: Stack,
     config: GenerationConfig,
-    prompt_embeds: torch.Tensor,
-    anchor_frame: UInt8[np.ndarray, "h w 3"],
+    prompt_embeds: Float[Tensor, "b n d"],
+    anchor_tokens: Float[Tensor, "b m d"] | None,
 ) -> Conditions:
-    """Text and anchor, once per video."""
-    anchor_tokens = None
-    if config.apm_strength > 0:
-        stack.use("image_encoder", "anchor_tokens")
-        anchor = to_pixels(torch.from_numpy(anchor_frame)[None]).to(stack.device)
-        # The null anchor is mid-grey, 0 in [-1, 1], not an embedding of zeros.
-        anchors = torch.cat([torch.zeros_like(anchor), anchor])[-len(prompt_embeds) :]
-        anchor_tokens = stack.anchor_tokens(stack.image_encoder(anchors))
+    """Text and anchor for all chunks of one prompt."""
     stack.use("unet", "extractor")
     return Conditions(
         text=stack.unet.prepare_text(prompt_embeds, anchor_tokens, config.apm_strength),
@@ -169,9 +175,16 @@ def prompt_notices(
     name: str, text_encoder: TextEncoder, config: GenerationConfig
 ) -> Iterator[Notice]:
     """Says what the stack cannot read of the prompt. Nothing is ignored silently."""
-    for prompt in (config.prompt, config.negative_prompt):
-        if unknown := text_encoder.unknown_words(prompt):
+    texts = dict.fromkeys([*(change.text for change in config.prompts), config.negative_prompt])
+    for text in texts:
+        if unknown := text_encoder.unknown_words(text):
             words = ", ".join(f"'{word}'" for word in unknown)
             yield Notice(f"The {name} model does not know {words}.")
-        if num_cut := text_encoder.num_cut_tokens(prompt):
+        if num_cut := text_encoder.num_cut_tokens(text):
             yield Notice(f"The prompt is too long: its last {num_cut} tokens are not read.")
+    for change in config.prompts:
+        if change.chunk >= config.num_chunks:
+            yield Notice(
+                f"The prompt for chunk {change.chunk} is not reached: the video has "
+                f"{config.num_chunks} chunks, counted from 0."
+            )

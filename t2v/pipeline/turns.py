@@ -13,8 +13,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 import numpy as np
 
-from t2v.config import RefinerSettings
+from t2v.config import RefinerSettings, first_frame_of
 from t2v.events import Chunk, Event
+from t2v.state import Start
 
 
 SECONDS_AHEAD = 2.0  # of the preview that are made and not yet played
@@ -27,6 +28,7 @@ def take_turns(
     settings: RefinerSettings,
     fps: int,
     clock: Callable[[], float] = time.monotonic,
+    start: Start | None = None,
 ) -> Iterator[Event]:
     """Yields the events of both videos, one step at a time, until both are complete.
 
@@ -37,14 +39,24 @@ def take_turns(
         refine: refines frames as it is given them. It asks for those of its next chunk when it
             goes on after a Chunk, and only then.
         clock: seconds, for a watcher who began with the first chunk.
+        start: where both of them go on, if they were interrupted. The refiner is then first given
+            the drawn frames that it has not read.
     """
     waiting: deque[np.ndarray] = deque()
     playback = Playback(fps, clock)
     is_complete = False  # the preview
     is_in_chunk = False  # the refiner has the frames of a chunk and goes on without others
     num_due = settings.chunk_frames  # frames of the preview until it may ask for more
+    num_read = 0
+    if start is not None:
+        playback.go_on(first_frame_of(start.num_chunks))
+        if start.refiner is not None:
+            num_read = start.refiner.num_frames
+            num_due += num_read - settings.overlap
 
     def made_frames() -> Iterator[np.ndarray]:
+        if start is not None:
+            yield from start.read_frames(num_read)
         while waiting or not is_complete:
             yield waiting.popleft()  # IndexError: it was let go on too early
 
@@ -82,6 +94,10 @@ class Playback:
         self._clock = clock
         self._played = 0.0  # seconds
         self._seen = 0.0  # when that was so
+
+    def go_on(self, num_frames: int) -> None:
+        """Whoever watches a video that was interrupted has seen what there was of it."""
+        self.num_frames, self._played = num_frames, num_frames / self._fps
 
     def add(self, num_frames: int) -> None:
         self.seconds_ahead()

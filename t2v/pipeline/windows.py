@@ -11,6 +11,7 @@ from torch import Tensor
 from t2v.config import RefinerSettings
 from t2v.errors import ConfigError
 from t2v.pipeline.denoising import Latents
+from t2v.state import RefinerState
 
 
 Frames = UInt8[np.ndarray, "f h w 3"]
@@ -76,17 +77,19 @@ def blend(left: Left, right: Latents, overlap: int, cut: int) -> Joined:
 class FrameSource:
     """Pieces of a video, asked for one by one, given out in other lengths."""
 
-    def __init__(self, pieces: Iterable[Piece]):
+    def __init__(self, pieces: Iterable[Piece], size: tuple[int, int] | None = None):
         self._pieces = (piece for piece in pieces if len(piece))
         self._waiting: Frames | None = None
-        self._size: tuple[int, int] | None = None
+        self._size = size  # height, width; that of the first piece if it is not known
 
     def frame_size(self) -> tuple[int, int]:
-        """Height and width, for which the first piece is asked.
+        """Height and width, for which the first piece is asked if need be.
 
         Raises:
             ConfigError: there are no frames.
         """
+        if self._size is not None:
+            return self._size
         self._waiting = self._next_piece()
         if self._waiting is None:
             raise ConfigError("there are no frames to refine")
@@ -116,15 +119,26 @@ class FrameSource:
 
 
 def encode_windows(
-    encode: Callable[[Piece], Latents], settings: RefinerSettings, source: FrameSource
+    encode: Callable[[Piece], Latents],
+    settings: RefinerSettings,
+    source: FrameSource,
+    state: RefinerState | None = None,
 ) -> Iterator[tuple[Window, Latents]]:
-    """Every window as soon as its frames exist, with their latents. A frame is encoded once."""
+    """Every window as soon as its frames exist, with their latents. A frame is encoded once.
+
+    Args:
+        state: after the windows that are done; the source goes on where they stopped.
+    """
     encoded, index, stop = None, 0, 0
     num_wanted = settings.chunk_frames
+    if state is not None:
+        encoded = torch.from_numpy(state.encoded)
+        index, stop = state.num_chunks, state.num_frames
+        num_wanted -= settings.overlap
     while pieces := source.take(num_wanted):
         new = torch.cat([encode(piece) for piece in pieces], dim=2)
         num_new = new.shape[2]
-        encoded = new if encoded is None else torch.cat([encoded, new], dim=2)
+        encoded = new if encoded is None else torch.cat([encoded.to(new), new], dim=2)
         encoded = encoded[:, :, -settings.chunk_frames :].clone()
         window = Window(
             index=index,

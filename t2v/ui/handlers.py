@@ -18,7 +18,9 @@ from t2v.media.comparison import write_side_by_side
 from t2v.presets import Preset
 from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
+from t2v.ui.steering import Steered
 from t2v.ui.view import View, first_view, last_view, refine_switch
+from t2v.ui.visitors import visitor_of
 from t2v.ui.words import clean, describe_preset, sentence, summary
 
 
@@ -40,6 +42,7 @@ class Handlers:
         self.worker = worker
         self.presets = presets
         self.is_streaming = is_streaming
+        self.steered = Steered(worker)
 
     async def generate(
         self,
@@ -56,6 +59,7 @@ class Handlers:
         negative_prompt,
         refine=False,
         blending="causal",
+        request: gr.Request | None = None,
     ) -> AsyncIterator[View]:
         """Makes a video. Streams segments and status; the last value has the finished file."""
         try:
@@ -84,7 +88,8 @@ class Handlers:
                     fps=chosen.fps,
                     display_size=chosen.display_size,
                     refiner=chosen.find_refiner() if config.refine else None,
-                )
+                ),
+                visitor_of(request),
             )
         except T2VError as error:
             raise gr.Error(sentence(error), duration=8, print_exception=False) from error

@@ -249,6 +249,8 @@ def build_page(
             button.click(partial(handlers.chunks_for, seconds), preset, num_chunks, **private)
 
         gr.api(handlers.describe_run, api_name="run", queue=False)
+        for command in handlers.steered.commands():
+            gr.api(command, api_name=command.__name__, queue=False)
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
 

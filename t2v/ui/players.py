@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from t2v.jobs.run_folder import RunFolder
-from t2v.jobs.updates import SegmentReady, Update
+from t2v.jobs.updates import Rewound, SegmentReady, Update
 from t2v.media.segments import join_segments
 
 
@@ -14,9 +14,19 @@ class SegmentPlayer:
     def __init__(self, scratch: Path, is_refined: bool):
         self._scratch = scratch
         self._is_refined = is_refined
+        self._num_fed = 0  # frames
 
     async def play(self, updates: list[Update]) -> str | None:
-        segments = segments_in(updates, self._is_refined)
+        segments = []
+        for update in updates:
+            if isinstance(update, Rewound):
+                kept = update.num_refined_frames if self._is_refined else update.num_frames
+                self._num_fed = min(self._num_fed, kept)
+            # What still holds is told again, and must not be played again.
+            for segment in segments_in([update], self._is_refined):
+                if segment.start_frame >= self._num_fed:
+                    segments.append(segment)
+                    self._num_fed = segment.start_frame + segment.num_frames
         if len(segments) < 2:
             return str(segments[0].path) if segments else None
         path = self._scratch / segments[0].path.name
@@ -34,6 +44,8 @@ class GrowingPlayer:
         self._num_frames = 0
 
     async def play(self, updates: list[Update]) -> str | None:
+        if any(isinstance(update, Rewound) for update in updates):
+            self._num_frames = 0
         segments = segments_in(updates, self._is_refined)
         num_frames = segments[-1].start_frame + segments[-1].num_frames if segments else 0
         if not segments or num_frames < self._num_frames * 9 / 8:

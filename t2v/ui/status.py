@@ -11,6 +11,7 @@ from t2v.jobs.updates import (
     Loading,
     Progress,
     Queued,
+    Rewound,
     SegmentReady,
     Started,
     Update,
@@ -48,7 +49,11 @@ class RunStatus:
             case SegmentReady():
                 self._playable[update.is_refined] = update.start_frame + update.num_frames
             case Started():
-                pass
+                self._num_frames = update.num_frames  # it may have been extended
+            case Rewound():
+                self._playable = {False: update.num_frames, True: update.num_refined_frames}
+                self._progress.clear()
+                self._latest = None
             case _:
                 self._latest = update
         if isinstance(update, Progress):
@@ -56,8 +61,10 @@ class RunStatus:
 
     def to_html(self) -> str:
         match self._latest:
-            case Queued(position=position) if position > 0:
+            case Queued(position=position, wait=wait) if position > 0:
                 place = "You are next" if position == 1 else f"Place {position} in the queue"
+                if wait is not None:
+                    place += f", in about {duration(wait)}"
                 body = "Another video is being made. Yours starts by itself; you may leave."
                 return self._box("queued", "Waiting", place, f"<p>{body}</p>")
             case Progress() as progress:
@@ -109,10 +116,14 @@ class RunStatus:
         return f'<section class="{kind}"><p><b>{name}</b> {text}</p>{body}</section>'
 
     def _finished(self, end: Finished) -> str:
+        if end.path is None and end.state == "paused":
+            return self._box("stopped", "Paused", "Nothing was made yet", "")
         if end.path is None:
             text = "Stopped before the first chunk was done: there is no video."
             return self._box("stopped", "Stopped", text, "")
         length = self._length(end.num_frames)
+        if end.state == "paused":
+            return self._box("stopped", "Paused", f"{length} so far", self._kept(end))
         if end.state == "stopped":
             return self._box("stopped", "Stopped", f"{length} kept", self._kept(end))
         what = f"{end.num_frames} frames"

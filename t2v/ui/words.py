@@ -20,6 +20,9 @@ LABELS = {  # names of settings, as people see them
     "use_cam": "CAM",
     "refine": "Refine",
     "blending": "Blending",
+    "reseed": "Later seeds",
+    "blend": "Blend",
+    "chunk": "Chunk",
 }
 
 
@@ -35,6 +38,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "num_refined_frames": record.num_refined_frames,
         "video_seconds": record.num_frames / record.settings.fps,
         "seconds": round(record.seconds, 3),
+        "is_favourite": record.is_favourite,
         "settings": record.settings.to_json(),
     }
 

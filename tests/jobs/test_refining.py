@@ -140,6 +140,10 @@ def test_the_folder_holds_what_its_docstring_says_and_no_leftovers(start_worker)
     files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     assert sorted(files) == [
         "events.jsonl",
+        "memory/00000000.npz",
+        "memory/00000016.npz",
+        "memory/00000024.npz",
+        "memory/refiner-00000024.npz",
         "refined.mp4",
         "run.json",
         "segments/00000000.mp4",
@@ -148,6 +152,9 @@ def test_the_folder_holds_what_its_docstring_says_and_no_leftovers(start_worker)
         "segments/refined-00000000.mp4",
         "segments/refined-00000016.mp4",
         "thumbnail.jpg",
+        "thumbnails/00000000.jpg",
+        "thumbnails/00000016.jpg",
+        "thumbnails/00000024.jpg",
         "video.mp4",
     ]
 

@@ -81,7 +81,7 @@ def test_a_damaged_record_is_a_job_error(folder, content):
 
 def test_a_run_of_an_app_that_was_killed_is_told_as_ended(folder, tmp_path):
     folder.append(Started(3, 32, 8))
-    worker = Worker(lambda preset: PaintingStream(), tmp_path)
+    worker = Worker(lambda preset: PaintingStream(), tmp_path, resumes=False)
     *_, end = worker.watch(folder.id)
     worker.close()
     assert end == Failed("The app was closed while this video was being made.")

@@ -242,15 +242,6 @@ def test_stopping_a_run_that_has_ended_changes_nothing(start_worker):
     assert list(worker.watch(run_id))[-1] == before
 
 
-def test_closing_the_app_keeps_what_is_done(start_worker):
-    worker = start_worker(PaintingStream(seconds_per_step=0.02))
-    run_id = worker.submit(settings(num_chunks=100))
-    wait_for(worker.watch(run_id), SegmentReady)
-    worker.close()
-    assert worker.record(run_id).state == "stopped"
-    assert worker.record(run_id).num_frames >= 16
-
-
 def test_a_run_folder_holds_what_its_docstring_says_and_no_leftovers(start_worker):
     worker = start_worker(PaintingStream())
     run_id = worker.submit(settings())
@@ -259,11 +250,17 @@ def test_a_run_folder_holds_what_its_docstring_says_and_no_leftovers(start_worke
     files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     assert sorted(files) == [
         "events.jsonl",
+        "memory/00000000.npz",
+        "memory/00000016.npz",
+        "memory/00000024.npz",
         "run.json",
         "segments/00000000.mp4",
         "segments/00000016.mp4",
         "segments/00000024.mp4",
         "thumbnail.jpg",
+        "thumbnails/00000000.jpg",
+        "thumbnails/00000016.jpg",
+        "thumbnails/00000024.jpg",
         "video.mp4",
     ]
 

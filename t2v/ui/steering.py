@@ -1,0 +1,72 @@
+"""Commands of runs and the library, for programs and for parts of the page to come."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from t2v.errors import T2VError
+from t2v.jobs.worker import Worker
+from t2v.ui.words import clean, sentence, summary
+
+
+class Steered:
+    """Every command takes plain values and returns the run as JSON, as it is then."""
+
+    def __init__(self, worker: Worker):
+        self._worker = worker
+
+    def commands(self) -> list[Callable]:
+        return [
+            self.pause,
+            self.resume,
+            self.extend,
+            self.change_prompt,
+            self.redo,
+            self.set_favourite,
+            self.delete,
+        ]
+
+    def pause(self, run_id: str) -> dict[str, Any]:
+        """Ends a run within one denoising step; `resume` lets it go on."""
+        return self._do(run_id, lambda: self._worker.pause(run_id))
+
+    def resume(self, run_id: str) -> dict[str, Any]:
+        """A run that was paused, stopped or interrupted goes on at its next chunk."""
+        return self._do(run_id, lambda: self._worker.resume(run_id))
+
+    def extend(self, run_id: str, num_chunks: float) -> dict[str, Any]:
+        """Adds so many chunks to a video."""
+        return self._do(run_id, lambda: self._worker.extend(run_id, num_chunks))
+
+    def change_prompt(self, run_id: str, prompt: str, blend: float = 0) -> dict[str, Any]:
+        """Another prompt for what comes next; `blend` chunks mix the old and the new one."""
+        return self._do(run_id, lambda: self._worker.change_prompt(run_id, clean(prompt), blend))
+
+    def redo(
+        self, run_id: str, chunk: float, seed: float | None = None, prompt: str | None = None
+    ) -> dict[str, Any]:
+        """Makes a chunk (they count from 0) and all after it anew, with another seed or prompt."""
+        return self._do(
+            run_id, lambda: self._worker.redo(run_id, chunk, seed=seed, prompt=clean(prompt))
+        )
+
+    def set_favourite(self, run_id: str, is_favourite: bool) -> dict[str, Any]:
+        """A favourite is never cleaned up."""
+        return self._do(run_id, lambda: self._worker.library.set_favourite(run_id, is_favourite))
+
+    def delete(self, run_id: str) -> dict[str, Any]:
+        """Removes a run that has ended, with all its files; returns what it was."""
+        try:
+            record = self._worker.record(run_id)
+            self._worker.library.delete(run_id)
+        except T2VError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+        return summary(record)
+
+    def _do(self, run_id: str, command: Callable[[], Any]) -> dict[str, Any]:
+        try:
+            command()
+            return summary(self._worker.record(run_id))
+        except T2VError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
