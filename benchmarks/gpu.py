@@ -85,7 +85,7 @@ class Clock:
 
     def is_over(self, what: str) -> bool:
         """Whether there is no time for more; then notes what is left out."""
-        is_over = self.now() - self.began > 60 * self.minutes
+        is_over = self.now() - self.began >= 60 * self.minutes
         if is_over:
             self.skipped.append(f"{what}: no time left")
         return is_over

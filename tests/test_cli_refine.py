@@ -46,7 +46,7 @@ def preset(tmp_path, monkeypatch):
     monkeypatch.setattr("t2v.presets.list_presets", lambda: {"odd": preset})
     monkeypatch.setattr(stack, "load_stack", lambda preset, **_: new_stack())
     monkeypatch.setattr(
-        refiner, "load_refiner", lambda preset, stack=None: new_refiner(num_inference_steps=2)
+        refiner, "load_refiner", lambda preset, **_: new_refiner(num_inference_steps=2)
     )
     return preset
 

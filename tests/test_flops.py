@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import authors
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.pipeline.forecast import ACTIVATION_FACTOR, DECODING_FACTOR
+from t2v.pipeline.forecast import ACTIVATION_FACTOR, APART_FACTOR, DECODING_FACTOR
 from t2v.pipeline.stack import Stack, build_networks
 from t2v.pipeline.streaming_t2v import Conditions, Memory, draw_next_chunk
 from t2v.presets import list_presets
@@ -141,7 +141,7 @@ def tensors_in(values):
 
 @torch.inference_mode()
 def test_the_memory_of_a_step_is_foreseen(networks):
-    """Counted: 2460 and 256 times, at 32 x 32, 40 x 64 and 64 x 64 latents alike."""
+    """Counted: 2460, 2845 and 256 times, at 32 x 32, 40 x 64 and 64 x 64 latents alike."""
     unet, extractor, vae = (networks[name] for name in ("unet", "extractor", "autoencoder"))
     text = torch.empty(2, 77, 1024, device="meta")
     unet_text, cam_text = unet.prepare_text(text), extractor.prepare_text(text)
@@ -154,7 +154,7 @@ def test_the_memory_of_a_step_is_foreseen(networks):
     [(half, cam_half), _] = zip(unet_text.one_by_one(), cam_text.one_by_one(), strict=True)
     with LiveBytes() as apart:
         unet(latents, 500, half, extractor(latents, 500, cam_half, encoded))
-    assert 0.8 < apart.most / (ACTIVATION_FACTOR * latents.nbytes) <= 1
+    assert 0.85 < apart.most / (APART_FACTOR * latents.nbytes) <= 1
 
     with LiveBytes() as decoding:
         frame = vae.decode(latents[:, :, 0]).sample

@@ -11,6 +11,8 @@ from t2v.pipeline.memory import PARTS, PROFILES, RESIDENT, STREAMED, is_apart
 # Bytes of the largest moment of a denoising step, beside the weights, per byte of one chunk's
 # latents with guidance. Counted on the meta device (tests/test_flops.py).
 ACTIVATION_FACTOR = 2700
+# The same with one half of the guidance at a time, per byte of the latents without guidance.
+APART_FACTOR = 2900
 # The same for decoding, per byte of the frames that are decoded together, in the network's floats.
 DECODING_FACTOR = 280
 RESERVE = 600 * 2**20  # of the driver, of libraries, and lost between allocations
@@ -80,8 +82,8 @@ def predict_refiner_peaks(networks: Mapping[str, nn.Module], num_latents: int) -
 
 def step_bytes(profile: str, num_latents: int, itemsize: int) -> int:
     """Bytes of the largest moment of a step with guidance, beside the weights."""
-    num_halves = 1 if is_apart(profile, num_latents) else 2
-    return num_halves * ACTIVATION_FACTOR * num_latents * itemsize
+    factor = APART_FACTOR if is_apart(profile, num_latents) else 2 * ACTIVATION_FACTOR
+    return factor * num_latents * itemsize
 
 
 def choose_profile(peaks: Mapping[str, int], free_bytes: int) -> str:
