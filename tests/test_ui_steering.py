@@ -1,7 +1,7 @@
 """The commands of runs as programs call them, and how visitors are told apart."""
 
 import asyncio
-from types import SimpleNamespace
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -62,7 +62,7 @@ def test_a_command_that_cannot_be_is_one_sentence(worker, run_id, name, argument
 
 
 def request(host="10.0.0.1", username=None, **headers):
-    return SimpleNamespace(client=SimpleNamespace(host=host), username=username, headers=headers)
+    return gr.Request(username=username, client={"host": host}, headers=headers)
 
 
 def test_visitors_are_told_apart_by_account_or_address_and_stay_nameless():
@@ -75,7 +75,7 @@ def test_visitors_are_told_apart_by_account_or_address_and_stay_nameless():
 
 async def fed(player, updates):
     path = await player.play(updates)
-    return read_numbers(read_frames(path)) if path else []
+    return read_numbers(read_frames(Path(path))) if path else []
 
 
 def test_a_player_is_not_fed_again_what_is_told_again(tmp_path):

@@ -239,7 +239,7 @@ def test_who_comes_after_a_change_is_told_every_segment_once(start_worker):
         (lambda worker, run: worker.extend(run, 0), ConfigError, "whole number from 1"),
         (lambda worker, run: worker.extend(run, float("nan")), ConfigError, "whole number"),
         (lambda worker, run: worker.extend(run, 10_000), ConfigError, "from 1 to 10000"),
-        (lambda worker, run: worker.extend(run, "2"), ConfigError, "whole number"),
+        (lambda worker, run: worker.extend(run, 2.5), ConfigError, "whole number"),
         (lambda worker, run: worker.redo(run, 1), JobError, "another seed or another prompt"),
         (lambda worker, run: worker.redo(run, 3, seed=1), ConfigError, "from 0 to 2"),
         (lambda worker, run: worker.redo(run, -1, seed=1), ConfigError, "from 0 to 2"),
