@@ -11,7 +11,7 @@ from t2v.prompts import change_from, parse_changes
 MAX_BLEND = 100  # chunks
 
 
-def extended(settings: RunSettings, num_chunks: int) -> RunSettings:
+def extended(settings: RunSettings, num_chunks: float) -> RunSettings:
     """The same video with more chunks.
 
     Raises:
@@ -21,7 +21,7 @@ def extended(settings: RunSettings, num_chunks: int) -> RunSettings:
     return with_config(settings, num_chunks=settings.config.num_chunks + int(num_chunks))
 
 
-def steered(settings: RunSettings, chunk: int, prompt: str, blend: int = 0) -> RunSettings:
+def steered(settings: RunSettings, chunk: int, prompt: str, blend: float = 0) -> RunSettings:
     """Another prompt from a chunk on.
 
     Args:
@@ -38,7 +38,7 @@ def steered(settings: RunSettings, chunk: int, prompt: str, blend: int = 0) -> R
 
 
 def redone(
-    settings: RunSettings, chunk: int, seed: int | None = None, prompt: str | None = None
+    settings: RunSettings, chunk: int, seed: float | None = None, prompt: str | None = None
 ) -> RunSettings:
     """Another seed, prompt or both from a chunk on.
 

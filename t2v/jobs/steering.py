@@ -48,13 +48,13 @@ class Steering:
                 raise JobError("this video is complete; extend it or make a chunk anew")
             self._add_again(folder, record.settings)
 
-    def extend(self, run_id: str, num_chunks: int) -> None:
+    def extend(self, run_id: str, num_chunks: float) -> None:
         """Adds chunks to a video, whether it is being made or complete."""
         with self.line.changed:
             run, folder, settings = self._find(run_id)
             self._change(run, folder, extended(settings, num_chunks))
 
-    def change_prompt(self, run_id: str, prompt: str, blend: int = 0) -> int:
+    def change_prompt(self, run_id: str, prompt: str, blend: float = 0) -> int:
         """Another prompt from the next chunk on that has not been begun, which is returned.
 
         Args:
@@ -72,7 +72,7 @@ class Steering:
             return chunk
 
     def redo(
-        self, run_id: str, chunk: int, *, seed: int | None = None, prompt: str | None = None
+        self, run_id: str, chunk: float, *, seed: float | None = None, prompt: str | None = None
     ) -> None:
         """Makes a chunk and all after it anew, with another seed, prompt, or both."""
         with self.line.changed:

@@ -17,6 +17,7 @@ from t2v.jobs.library import Library
 from t2v.jobs.line import Line
 from t2v.jobs.recorder import finish_video
 from t2v.jobs.recovery import RunsLock, find_interrupted, may_go_on, prepare
+from t2v.jobs.reopening import reopen
 from t2v.jobs.run_folder import RunFolder, RunRecord, RunSettings
 from t2v.jobs.steering import Steering
 from t2v.jobs.turn import LiveRun, StreamFn, Turn, Wish
@@ -191,6 +192,8 @@ class Worker(Steering):
 
     def _find_end(self, run: LiveRun, message: str | None, seconds: float) -> Finished | Failed:
         """Joins what there is of a run, and says what has become of it."""
+        if run.is_rewound:  # and ended before its turn came: what was to be made anew is gone
+            reopen(run.folder)
         video, refined = self._keep(run, False), self._keep(run, True)
         if message is not None:
             return Failed(message, *video, *refined)

@@ -21,12 +21,32 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 240  # seconds, on a machine that does much else
 
 
-def start_app(runs_dir, seconds_per_step=0.0):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.jobs.killed", str(runs_dir), str(seconds_per_step)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+@pytest.fixture
+def start_app():
+    """Starts apps, none of which outlives its test."""
+    apps = []
+    # One thread: on a busy machine several wait for each other most of the time.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def start(runs_dir, seconds_per_step=0.0):
+        command = [sys.executable, "-m", "tests.jobs.killed", str(runs_dir), str(seconds_per_step)]
+        apps.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+        return apps[-1]
+
+    yield start
+    for app in apps:
+        app.kill()
+        app.wait()
+
+
+@pytest.fixture
+def finish(start_app):
+    """Lets an app make all that is left to be made."""
+
+    def finish(runs_dir):
+        assert start_app(runs_dir).wait(PATIENCE) == 0
+
+    return finish
 
 
 def wait_until(condition):
@@ -40,17 +60,12 @@ def num_segments(folder, is_refined=False):
     return len(list(folder.segments(is_refined)))
 
 
-def finish(runs_dir):
-    app = start_app(runs_dir)
-    assert app.wait(PATIENCE) == 0
-
-
 def log_of(folder):
     return [json.loads(line) for line in folder.log_path.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("refine", [False, True])
-def test_killed_again_and_again_every_frame_is_there_once(tmp_path, refine):
+def test_killed_again_and_again_every_frame_is_there_once(tmp_path, start_app, finish, refine):
     wanted = settings(num_chunks=9, num_inference_steps=3, refine=refine)
     folder = RunFolder.create(tmp_path, wanted)
     for num_chunks in (1, 4, 6):
@@ -68,7 +83,9 @@ def test_killed_again_and_again_every_frame_is_there_once(tmp_path, refine):
         assert read_numbers(refined) == list(range(80)) and is_yellow(refined)
 
 
-def test_a_polite_end_comes_within_10_seconds_and_the_run_goes_on_later(tmp_path):
+def test_a_polite_end_comes_within_10_seconds_and_the_run_goes_on_later(
+    tmp_path, start_app, finish
+):
     folder = RunFolder.create(tmp_path, settings(num_chunks=60))
     waiting = RunFolder.create(tmp_path, settings(seed=9))
     app = start_app(tmp_path, 0.05)
@@ -83,7 +100,9 @@ def test_a_polite_end_comes_within_10_seconds_and_the_run_goes_on_later(tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["in the first chunk", "between chunks", "inside a chunk"])
-def test_the_frames_of_the_real_model_are_those_of_a_run_that_was_not_killed(tmp_path, when):
+def test_the_frames_of_the_real_model_are_those_of_a_run_that_was_not_killed(
+    tmp_path, start_app, finish, when
+):
     config = settings(num_chunks=4, num_inference_steps=3, scheduler="unipc", seed=7).config
     config = replace(config, prompt="0: a red star moving left / 2-3: a blue ring")
     wanted = replace(settings(), config=config, preset="shapes", display_size=(64, 64))

@@ -203,6 +203,26 @@ def test_chunks_of_a_run_that_is_being_made_are_made_anew_at_once(start_worker, 
     assert [segment.start_frame for segment in segments] == [0, 16, 24, 32, 40, 48]
 
 
+def test_a_run_that_is_stopped_before_it_was_made_anew_has_none_of_the_old_chunks(
+    start_worker, steps
+):
+    stream = PaintingStream(gate=steps)
+    worker = start_worker(stream)
+    steps.release(6)
+    run_id = worker.submit(settings())
+    end_of(worker, run_id)
+    other = worker.submit(settings())
+    worker.extend(run_id, 1)
+    worker.redo(run_id, 2, seed=9)  # while it waits
+    worker.stop(run_id)
+    end = end_of(worker, run_id)
+    assert (end.state, numbers_in(end)) == ("stopped", list(range(24)))
+    steps.release(10**6)
+    end_of(worker, other)
+    worker.resume(run_id)
+    assert seeds_in(end_of(worker, run_id)) == [5] * 24 + [9] * 16
+
+
 def test_who_comes_after_a_change_is_told_every_segment_once(start_worker):
     worker = start_worker(PaintingStream())
     run_id = worker.submit(settings(num_chunks=5))
@@ -219,7 +239,7 @@ def test_who_comes_after_a_change_is_told_every_segment_once(start_worker):
         (lambda worker, run: worker.extend(run, 0), ConfigError, "whole number from 1"),
         (lambda worker, run: worker.extend(run, float("nan")), ConfigError, "whole number"),
         (lambda worker, run: worker.extend(run, 10_000), ConfigError, "from 1 to 10000"),
-        (lambda worker, run: worker.extend(run, "2"), ConfigError, "whole number"),
+        (lambda worker, run: worker.extend(run, 2.5), ConfigError, "whole number"),
         (lambda worker, run: worker.redo(run, 1), JobError, "another seed or another prompt"),
         (lambda worker, run: worker.redo(run, 3, seed=1), ConfigError, "from 0 to 2"),
         (lambda worker, run: worker.redo(run, -1, seed=1), ConfigError, "from 0 to 2"),
