@@ -7,7 +7,7 @@ from t2v.events import Chunk, Event, Notice, StepDone
 from t2v.jobs.pace import Pace
 from t2v.jobs.run_folder import RunFolder, RunSettings
 from t2v.jobs.updates import Progress, SegmentReady, Started
-from t2v.media.images import resize, write_thumbnail
+from t2v.media.images import hash_frames, resize, write_thumbnail
 from t2v.media.segments import join_segments, write_segment
 
 
@@ -80,9 +80,8 @@ class Recorder:
         write_segment(path, frames, fps=self._fps)
         if chunk.start_frame == 0 and not is_refined:
             write_thumbnail(self.folder.thumbnail_path, frames[0])
-        self.folder.append(
-            SegmentReady(chunk.stage, chunk.index, path, chunk.start_frame, len(frames))
-        )
+        place = chunk.stage, chunk.index, path, chunk.start_frame, len(frames)
+        self.folder.append(SegmentReady(*place, hash_frames(chunk.frames)))
         self._count(track)
         track.pace.chunk_done(track.seconds)
 

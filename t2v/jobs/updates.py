@@ -63,6 +63,7 @@ class SegmentReady:
     path: Path
     start_frame: int
     num_frames: int
+    sha256: str = ""  # of the frames as they were drawn, before they became a file
 
     @property
     def is_refined(self) -> bool:
@@ -99,8 +100,8 @@ Update = Moment | Fact
 FACTS = {kind.__name__: kind for kind in (Started, Notice, SegmentReady, Finished, Failed)}
 
 
-def to_json(fact: Fact) -> dict[str, Any]:
-    """Plain values for the log; paths become names inside the folder of the run."""
+def to_json(fact: Update) -> dict[str, Any]:
+    """Plain values, for the log and for programs; paths become names inside the run's folder."""
     values = {"type": type(fact).__name__}
     for field in dataclasses.fields(fact):
         value = getattr(fact, field.name)

@@ -149,7 +149,7 @@ def place_networks(
     refiner: tuple[int, int],
 ) -> Placement:
     """Brings networks to the device as far as they fit, or as far as `memory` says."""
-    if device.type != "cuda":
+    if device.type != "cuda" or memory == "full":
         return Placement(networks, device, memory or "full")
     peaks = predict_peaks(
         networks, stack.latent_shape, CHUNK_FRAMES, stack.autoencoder.downsampling, refiner
