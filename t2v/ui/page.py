@@ -59,7 +59,7 @@ def build_page(
 
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="compose"):
-                prompt = Text(
+                prompt = text_box(
                     label=LABELS["prompt"],
                     placeholder="What should be seen?",
                     lines=3,
@@ -146,7 +146,7 @@ def build_page(
                         label=LABELS["blending"],
                         info="How refined chunks are joined; causal is seamless.",
                     )
-                    negative_prompt = Text(
+                    negative_prompt = text_box(
                         label=LABELS["negative_prompt"],
                         value="",
                         placeholder="What should not be seen?",
@@ -189,14 +189,14 @@ def build_page(
                         gif = gr.Button("GIF", size="sm", min_width=80)
                         bundle = gr.Button("Bundle to make it again", size="sm", min_width=140)
                     with gr.Row():
-                        other_run = Text(
+                        other_run = text_box(
                             label="Another video", placeholder="Its link or id", scale=2
                         )
                         beside = gr.Button("Put side by side", size="sm", min_width=120)
                     made_file = gr.File(label="File", interactive=False)
 
         summary = gr.JSON(visible=False, label="Summary")
-        run_id = Text(visible=False, label="Run id")
+        run_id = text_box(visible=False, label="Run id")
         last_run = gr.BrowserState("", storage_key="longtake-run", secret="longtake")
 
         shown = View(
@@ -304,11 +304,11 @@ def build_page(
     return page
 
 
-class Text(gr.Textbox):
+def text_box(**options) -> gr.Textbox:
     """Passes on what came, where a Textbox turns anything into text: {} would be a prompt."""
-
-    def preprocess(self, payload):
-        return payload
+    box = gr.Textbox(**options)
+    box.preprocess = lambda payload: payload
+    return box
 
 
 class Screen(NamedTuple):
