@@ -49,11 +49,12 @@ class Pulse:
 
     def _ask(self) -> None:
         with httpx.Client(trust_env=False, timeout=60) as client:
-            while not self._stop.is_set():
+            while True:
                 began = time.monotonic()
                 client.get(self._url).raise_for_status()
                 self.seconds.append(time.monotonic() - began)
-                self._stop.wait(0.05)
+                if self._stop.wait(0.05):
+                    return
 
     def __enter__(self) -> "Pulse":
         self._thread.start()

@@ -250,6 +250,5 @@ def test_no_name_and_no_path_is_in_pages_answers_and_files(guests):
         seen += [client.get(file["url"]).raise_for_status().content for file in files]
         assert client.get(f"{url}monitoring/summary").status_code != 200
     names = {folder.name, str(Path.cwd()), str(Path.home()), socket.gethostname()}
-    names |= {getpass.getuser()} - {"root"}  # a word that is anywhere
-    telling = {name for name in names - {"/", "localhost"} if any(name.encode() in s for s in seen)}
-    assert not telling
+    names = {name for name in {*names, getpass.getuser()} if len(name) > 5}  # not just a word
+    assert not {name for name in names if any(name.encode() in content for content in seen)}
