@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -14,13 +15,25 @@ from t2v.errors import T2VError
 from t2v.events import Event
 from t2v.presets import default_preset, find_preset, list_presets, named_preset
 from t2v.state import Start
+from t2v.ui.access import SPACE_HOST, check_mcp, choose_access, describe_login, in_a_space
+from t2v.ui.zero_gpu import on_zero_gpu, with_lent_gpu
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0, or 2 after one sentence about what is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="to listen on (default: %(default)s)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="default: the first free one from 7860")
-    parser.add_argument("--share", action="store_true", help="make a public link for some days")
+    parser.add_argument(
+        "--share",
+        action="store_true",
+        help="make a public link for a week, with a generated password and caps for guests",
+    )
+    parser.add_argument("--login", action="store_true", help="ask for a generated password")
+    parser.add_argument(
+        "--no-login", action="store_true", help="let everybody in who can reach --host"
+    )
+    parser.add_argument("--mcp", action="store_true", help="also serve tools to AI programs")
     parser.add_argument("--preset", help="chosen at first (default: the best that can run here)")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
     add_acceleration(parser)
@@ -35,13 +48,28 @@ def main(arguments: list[str] | None = None) -> None:
         value = getattr(options, name)
         if value is not None and not value > 0:
             parser.error(f"--{name.replace('_', '-')} must be more than 0, got {value:g}")
+    host = options.host or (SPACE_HOST if in_a_space() else "127.0.0.1")
     try:
         open_fast = partial(open_stream, acceleration=acceleration(options))
+        access = choose_access(
+            host,
+            share=options.share,
+            login=options.login,
+            no_login=options.no_login or (in_a_space() and not (options.login or options.share)),
+        )
         chosen, reason = default_preset()
         if options.preset:
             chosen, reason = find_preset(options.preset), ""
+        if options.mcp:
+            check_mcp()
     except T2VError as error:
-        parser.error(str(error))
+        print(f"app.py: {error}", file=sys.stderr)
+        return 2
+
+    open_preset, presets = open_fast, list_presets()
+    if on_zero_gpu():
+        open_preset = slice_opener()
+        presets = {name: replace(preset, refiner=None) for name, preset in presets.items()}
 
     from t2v.jobs.worker import Worker
     from t2v.ui.launch import can_stream, launch_page
@@ -51,19 +79,38 @@ def main(arguments: list[str] | None = None) -> None:
     # Asked to end, the app ends as after Ctrl-C: the video in the making goes on at the next start.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     worker = Worker(
-        open_fast,
+        open_preset,
         options.runs_dir,
         preload=chosen.name,
+        max_waiting=access.max_waiting,
         max_per_visitor=options.max_per_visitor,
         quota_bytes=options.disk_quota and int(options.disk_quota * 1e9),
         resumes=not options.no_resume,
         find_weights=lambda preset: weight_digests(named_preset(preset)),
     )
-    page = build_page(worker, list_presets(), chosen.name, reason=reason, is_streaming=can_stream())
+    page = build_page(
+        worker,
+        presets,
+        chosen.name,
+        reason=reason,
+        is_streaming=can_stream(),
+        max_chunks=access.max_chunks,
+    )
+    if access.login:
+        print(describe_login(access), flush=True)
     try:
-        launch_page(page, worker, host=options.host, port=options.port, share=options.share)
+        launch_page(
+            page,
+            worker,
+            host=host,
+            port=options.port,
+            access=access,
+            share=options.share,
+            mcp_server=options.mcp,
+        )
     finally:
         worker.close()
+    return 0
 
 
 def open_stream(preset: str, **options):
@@ -94,5 +141,20 @@ def open_stream(preset: str, **options):
     return make
 
 
+def slice_opener():
+    """What takes the place of `open_stream` where a GPU is lent for one call at a time."""
+    import spaces  # noqa: F401 - before torch, whose functions it changes
+
+    from t2v.pipeline.slices import draw_slice, loaded_stack, slice_seconds, stream_in_slices
+
+    draw = with_lent_gpu(draw_slice, slice_seconds)
+
+    def open_slices(preset: str):
+        loaded_stack(preset)  # before the first call, whose process is a copy of this one
+        return partial(stream_in_slices, draw, preset)
+
+    return open_slices
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

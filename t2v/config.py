@@ -1,5 +1,6 @@
 """Everything a video depends on, apart from the weights."""
 
+import reprlib
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import no_type_check
@@ -196,14 +197,14 @@ def fit_area(size: tuple[int, int], like: tuple[int, int], multiple: int = 1) ->
 def check_choices(settings: object, choices: dict[str, tuple[str, ...]]) -> None:
     for name, allowed in choices.items():
         value = getattr(settings, name)
-        if value not in allowed:
-            raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        if not isinstance(value, str) or value not in allowed:
+            raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {brief(value)}")
 
 
 def check_switch(settings: object, name: str) -> None:
     value = getattr(settings, name)
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be true or false, got {value!r}")
+        raise ConfigError(f"{name} must be true or false, got {brief(value)}")
 
 
 def check_reseed(reseed: str) -> None:
@@ -223,7 +224,9 @@ def check_size(settings: object, name: str) -> None:
     size = getattr(settings, name)
     is_pair = isinstance(size, list | tuple) and len(size) == 2
     if not (is_pair and all(type(side) is int and low <= side <= high for side in size)):
-        raise ConfigError(f"{name} must be [height, width], {low} to {high} each, got {size!r}")
+        raise ConfigError(
+            f"{name} must be [height, width], {low} to {high} each, got {brief(size)}"
+        )
     object.__setattr__(settings, name, tuple(size))
 
 
@@ -246,5 +249,10 @@ def check_numbers(settings: object, limits: dict[str, tuple[float, float]]) -> N
         is_allowed = is_number and low <= value <= high
         if not is_allowed or kind(value) != value:
             what = "a whole number" if kind is int else "a number"
-            raise ConfigError(f"{name} must be {what} from {low} to {high}, got {value!r}")
+            raise ConfigError(f"{name} must be {what} from {low} to {high}, got {brief(value)}")
         object.__setattr__(settings, name, kind(value))
+
+
+def brief(value: object) -> str:
+    """A wrong value as an error repeats it: its beginning, however large it is."""
+    return reprlib.repr(value)

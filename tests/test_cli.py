@@ -17,7 +17,17 @@ from t2v.pipeline import stack, streaming_t2v
 from t2v.presets import Preset
 
 
-COMMANDS = ("generate", "refine", "presets", "download", "evaluate", "train")
+COMMANDS = (
+    "generate",
+    "refine",
+    "show",
+    "gif",
+    "compare",
+    "presets",
+    "download",
+    "evaluate",
+    "train",
+)
 
 
 @pytest.fixture
@@ -158,7 +168,44 @@ def test_generate_writes_a_playable_file_and_says_where(generate, capsys):
     path = generate.folder / "video.mp4"
     assert read_frames(path).shape == (16 + 3 * 8, 40, 56, 3)
     assert capsys.readouterr().out == f"{path}: 40 frames, 5.7 s\n"
+    assert set(generate.folder.iterdir()) == {path, path.with_suffix(".json")}
+
+
+def test_without_metadata_the_file_says_nothing_and_is_alone(generate):
+    assert generate("--no-metadata") == 0
+    path = generate.folder / "video.mp4"
+    assert read_metadata(path) == {}
     assert list(generate.folder.iterdir()) == [path]
+
+
+def test_a_json_that_is_there_is_not_overwritten(generate, capsys):
+    (generate.folder / "video.json").write_text("mine")
+    assert generate() == 2
+    assert "video.json exists" in only_sentence(capsys)
+
+
+def test_settings_of_another_video_are_used_where_nothing_else_is_said(generate):
+    given = ["--seed", 7, "--chunks", 2, "--no-cam", "--steps", 1]
+    assert generate(*given, out="first.mp4") == 0
+    first = generate.folder / "first.mp4"
+    out = str(generate.folder / "second.mp4")
+    assert cli.main(["generate", "--like", str(first), "--seed", "8", "--out", out]) == 0
+    made = [read_metadata(generate.folder / f"{name}.mp4") for name in ("first", "second")]
+    assert made[1] == made[0] | {"seed": 8}
+
+
+def test_a_video_needs_a_prompt_or_an_example(preset, tmp_path, capsys):
+    assert cli.main(["generate", "--out", str(tmp_path / "video.mp4")]) == 2
+    assert "--prompt" in only_sentence(capsys)
+
+
+def test_another_version_is_told(generate, capsys):
+    assert generate(out="first.mp4") == 0
+    path = generate.folder / "first.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "0.0.1"}))
+    capsys.readouterr()
+    assert cli.main(["generate", "--like", str(path), "--out", str(path.with_name("b.mp4"))]) == 0
+    assert "version 0.0.1" in capsys.readouterr().err
 
 
 def test_the_file_says_how_it_was_made(generate):

@@ -11,6 +11,7 @@ from t2v.config import (
     SCHEDULERS,
     GenerationConfig,
     RefinerSettings,
+    brief,
     fit_area,
 )
 from t2v.errors import ConfigError
@@ -51,7 +52,8 @@ def test_a_number_out_of_range_is_named_with_the_range_and_the_value(name, value
     message = str(error.value)
     assert message.startswith(f"{name} must be ")
     assert f"from {low} to {high}" in message
-    assert message.endswith(f"got {value!r}")
+    assert message.endswith(f"got {brief(value)}")
+    assert len(message) < 200
 
 
 @pytest.mark.parametrize("value", [True, False, None, "3", [3], 3j])

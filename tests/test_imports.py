@@ -23,11 +23,12 @@ MAY_IMPORT = {
     "models": {"errors"},
     "presets": {"config", "errors"},
     "checkpoints": {"errors", "models"},
+    "origin": {"config", "errors", "media", "version"},
     "pipeline": LEAVES | {"checkpoints", "models", "presets"},
     "weights": {"errors", "checkpoints", "models", "pipeline", "presets"},
     # Is given the pipeline as a function: it runs, and is tested, without any model.
-    "jobs": LEAVES | {"version", "media"},
-    "ui": LEAVES | {"jobs", "media", "presets"},
+    "jobs": LEAVES | {"version", "media", "origin"},
+    "ui": LEAVES | {"jobs", "media", "origin", "presets"},
     "training": {"config", "errors", "events", "checkpoints", "models", "pipeline", "presets"},
     "evaluation": LEAVES
     | {"checkpoints", "media", "metrics", "models", "pipeline", "presets", "training"},

@@ -2,9 +2,13 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from t2v.cli import build_parser
 
@@ -12,6 +16,7 @@ from t2v.cli import build_parser
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (\S.*)$", README, flags=re.MULTILINE)]
+SPACE = yaml.safe_load(README.split("---\n")[1])
 TREE = re.search(r"## Layout\n+```\n(.*?)```", README, flags=re.DOTALL).group(1)
 
 
@@ -55,3 +60,19 @@ def test_every_part_of_the_package_is_in_the_tree():
     parts = {p.name for p in (ROOT / "t2v").iterdir() if p.name[0] not in "_."}
     unnamed = [name for name in parts if not re.search(rf"\b{re.escape(name)}", TREE)]
     assert not unnamed
+
+
+def test_a_space_runs_what_was_tested():
+    pins = (ROOT / "requirements.txt").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert SPACE["sdk"] == "gradio"
+    assert re.search(rf"^gradio=={re.escape(SPACE['sdk_version'])}$", pins, flags=re.MULTILINE)
+    assert Version(SPACE["python_version"]) in SpecifierSet(project["requires-python"])
+    assert {"ffmpeg"} <= set((ROOT / "packages.txt").read_text().split())
+
+
+def test_a_space_shows_what_there_is():
+    assert (ROOT / SPACE["app_file"]).is_file()
+    assert (ROOT / SPACE["thumbnail"]).is_file()
+    assert 0 < len(SPACE["short_description"]) <= 60  # longer ones are refused
+    assert {"title", "license", "emoji", "colorFrom", "colorTo"} <= SPACE.keys()

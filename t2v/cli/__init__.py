@@ -4,11 +4,11 @@ import argparse
 import sys
 
 from t2v import __version__
-from t2v.cli import download, evaluate, generate, presets, refine, train
+from t2v.cli import compare, download, evaluate, generate, gif, presets, refine, show, train
 from t2v.errors import T2VError
 
 
-COMMANDS = (generate, refine, presets, download, evaluate, train)
+COMMANDS = (generate, refine, show, gif, compare, presets, download, evaluate, train)
 
 
 def main(arguments: list[str] | None = None) -> int:

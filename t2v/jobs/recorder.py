@@ -7,7 +7,7 @@ from t2v.events import Chunk, Event, Notice, StepDone
 from t2v.jobs.pace import Pace
 from t2v.jobs.run_folder import RunFolder, RunSettings
 from t2v.jobs.updates import Progress, SegmentReady, Started
-from t2v.media.images import Picture, resize, write_thumbnail
+from t2v.media.images import Picture, hash_frames, resize, write_thumbnail
 from t2v.media.segments import join_segments, write_segment
 
 
@@ -93,9 +93,8 @@ class Recorder:
             self._write_thumbnails(chunk.start_frame, frames[0])
         elif chunk.refiner is not None:
             self.folder.memory.keep_refiner(chunk.refiner)
-        self.folder.append(
-            SegmentReady(chunk.stage, chunk.index, path, chunk.start_frame, len(frames))
-        )
+        place = chunk.stage, chunk.index, path, chunk.start_frame, len(frames)
+        self.folder.append(SegmentReady(*place, hash_frames(chunk.frames)))
         self._count(track)
         track.pace.chunk_done(track.seconds)
 

@@ -46,6 +46,7 @@ class RunSettings:
     fps: int
     display_size: tuple[int, int]  # (height, width) of the files
     refiner: RefinerSettings | None = None  # of a run that refines
+    write_metadata: bool = True  # into the finished files
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -83,7 +84,9 @@ class RunRecord:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the video file itself says about how it was made."""
+        """What the video file itself says about how it was made; nothing if that was asked for."""
+        if not self.settings.write_metadata:
+            return {}
         config = dataclasses.asdict(self.settings.config)
         return config | {"preset": self.settings.preset, "version": self.version}
 

@@ -64,6 +64,7 @@ class SegmentReady:
     path: Path
     start_frame: int
     num_frames: int
+    sha256: str = ""  # of the frames as they were drawn, before they became a file
 
     @property
     def is_refined(self) -> bool:
@@ -114,8 +115,8 @@ def is_end(update: Update) -> bool:
     return isinstance(update, Finished | Failed)
 
 
-def to_json(fact: Fact) -> dict[str, Any]:
-    """Plain values for the log; paths become names inside the folder of the run."""
+def to_json(fact: Update) -> dict[str, Any]:
+    """Plain values, for the log and for programs; paths become names inside the run's folder."""
     values = {"type": type(fact).__name__}
     for field in dataclasses.fields(fact):
         value = getattr(fact, field.name)

@@ -1,5 +1,6 @@
 """Pictures: frames in other sizes, thumbnails, contact sheets."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,8 @@ def contact_sheet(
         left = number % columns * (width + gap)
         sheet[top : top + height, left : left + width] = frame
     return sheet
+
+
+def hash_frames(frames: UInt8[np.ndarray, "f h w 3"]) -> str:
+    """SHA-256 of the pixels, as hexadecimal digits: tells whether frames are the same."""
+    return hashlib.sha256(np.ascontiguousarray(frames)).hexdigest()

@@ -160,7 +160,7 @@ def place_networks(
     Returns:
         Also what the user should know of it, in sentences.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or memory == "full":
         return Placement(networks, device, memory or "full"), ()
     peaks = predict_peaks(
         networks, stack.latent_shape, CHUNK_FRAMES, stack.autoencoder.downsampling, refiner

@@ -10,12 +10,21 @@ from typing import Any
 
 import gradio as gr
 
-from t2v.config import BLENDINGS, CHUNK_FRAMES, LIMITS, NUM_NEW_FRAMES, check_choices
-from t2v.errors import JobError, PresetError, T2VError
+from t2v.config import (
+    BLENDINGS,
+    CHUNK_FRAMES,
+    LIMITS,
+    NUM_NEW_FRAMES,
+    GenerationConfig,
+    brief,
+    check_choices,
+)
+from t2v.errors import ConfigError, JobError, PresetError, T2VError
 from t2v.jobs.run_folder import ENDED, RunFolder, RunSettings
 from t2v.jobs.worker import Worker
 from t2v.media.comparison import write_side_by_side
 from t2v.presets import Preset
+from t2v.ui.access import OWNER
 from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
@@ -36,13 +45,22 @@ class Handlers:
         presets: by name.
         is_streaming: the live player takes segments; otherwise it is given a longer file now and
             then, which needs no program outside Python.
+        max_chunks: of one video.
     """
 
-    def __init__(self, worker: Worker, presets: dict[str, Preset], *, is_streaming: bool = True):
+    def __init__(
+        self,
+        worker: Worker,
+        presets: dict[str, Preset],
+        *,
+        is_streaming: bool = True,
+        max_chunks: int = OWNER.max_chunks,
+    ):
         self.worker = worker
         self.presets = presets
         self.is_streaming = is_streaming
         self.steered = Steered(worker)
+        self.max_chunks = max_chunks
 
     async def generate(
         self,
@@ -59,42 +77,65 @@ class Handlers:
         negative_prompt,
         refine=False,
         blending="causal",
+        write_metadata=True,
         request: gr.Request | None = None,
     ) -> AsyncIterator[View]:
         """Makes a video. Streams segments and status; the last value has the finished file."""
+        run_id = self.submit(
+            prompt=prompt,
+            preset=preset,
+            negative_prompt=negative_prompt,
+            num_chunks=num_chunks,
+            apm_strength=apm_strength,
+            seed=random.randint(*LIMITS["seed"]) if randomize_seed else seed,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            use_cam=use_cam,
+            refine=refine,
+            blending=blending,
+            write_metadata=write_metadata,
+            visitor=visitor_of(request),
+        )
+        async for view in self.show(run_id):
+            yield view
+
+    def submit(
+        self, *, prompt, negative_prompt, preset, write_metadata, visitor="", **settings
+    ) -> str:
+        """Puts a video into the queue; returns the id of its run. Checks every setting itself:
+        programs send what they like, and components pass it on.
+
+        Raises:
+            gr.Error: a setting is out of range, or the queue is full.
+        """
         try:
             chosen = self._preset(preset)
             if chosen.unavailable:
                 raise PresetError(chosen.unavailable)
             config = chosen.config(
-                prompt=clean(prompt),
-                negative_prompt=clean(negative_prompt or ""),
-                num_chunks=num_chunks,
-                apm_strength=apm_strength,
-                seed=random.randint(*LIMITS["seed"]) if randomize_seed else seed,
-                num_inference_steps=num_inference_steps,
-                guidance_scale=guidance_scale,
-                scheduler=scheduler,
-                use_cam=use_cam,
-                refine=refine,
-                blending=blending,
+                prompt=clean(prompt), negative_prompt=clean(negative_prompt or ""), **settings
             )
+            if config.num_chunks > self.max_chunks:
+                raise ConfigError(
+                    f"num_chunks must be a whole number from 1 to {self.max_chunks} on this "
+                    f"server, got {config.num_chunks}"
+                )
             if config.refine:
                 check_choices(config, {"blending": STREAMING_BLENDINGS})
-            run_id = self.worker.submit(
+            return self.worker.submit(
                 RunSettings(
                     config=config,
                     preset=chosen.name,
                     fps=chosen.fps,
                     display_size=chosen.display_size,
                     refiner=chosen.find_refiner() if config.refine else None,
+                    write_metadata=write_metadata is not False,
                 ),
-                visitor_of(request),
+                visitor,
             )
         except T2VError as error:
             raise gr.Error(sentence(error), duration=8, print_exception=False) from error
-        async for view in self.show(run_id):
-            yield view
 
     async def attach(self, last_run, request: gr.Request) -> AsyncIterator[View]:
         """Shows the run that the link names or, without one, the last one of this browser."""
@@ -173,7 +214,10 @@ class Handlers:
     def choose_preset(self, name):
         """The defaults of a preset for (chunks, APM, steps, guidance, scheduler), then its
         examples, its description and the refine switch."""
-        preset = self._preset(name)
+        try:
+            preset = self._preset(name)
+        except PresetError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
         config = preset.config(prompt="any")
         return (
             config.num_chunks,
@@ -194,8 +238,11 @@ class Handlers:
             settings = self.worker.record(request.query_params.get("run") or last_run).settings
         except JobError:
             return (gr.skip(),) * 11
-        config = settings.config
-        preset = self.presets.get(settings.preset)
+        return self.fill_in(settings.config, settings.preset)
+
+    def fill_in(self, config: GenerationConfig, preset: str) -> tuple:
+        """Values for the parts of the page that `restore` names."""
+        preset = self.presets.get(preset)
         return (
             config.prompt,
             preset.name if preset else gr.skip(),
@@ -226,7 +273,7 @@ class Handlers:
 
     def _preset(self, name) -> Preset:
         if not isinstance(name, str) or name not in self.presets:
-            raise PresetError(f"preset must be one of {', '.join(self.presets)}, got {name!r}")
+            raise PresetError(f"preset must be one of {', '.join(self.presets)}, got {brief(name)}")
         return self.presets[name]
 
     def _player(

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from t2v.jobs.worker import Worker
+from t2v.ui.access import OWNER, Access
 
 
 STATIC = Path(__file__).parent / "static"
@@ -42,16 +43,25 @@ def appearance() -> dict[str, Any]:
     }
 
 
-def launch_page(page: gr.Blocks, worker: Worker, *, host: str, port: int | None = None, **options):
+def launch_page(
+    page: gr.Blocks,
+    worker: Worker,
+    *,
+    host: str,
+    port: int | None = None,
+    access: Access = OWNER,
+    **options,
+):
     """Serves the page; only files of runs leave this machine, and only to who knows their id."""
     return page.queue(max_size=VIEWERS + 50).launch(
         server_name=host,
         server_port=port,
         allowed_paths=[str(worker.runs_dir)],
+        auth=access.login,
         enable_monitoring=False,
         run_history=False,
         footer_links=["api"],
-        max_file_size="1mb",
+        max_file_size=access.max_upload,
         **appearance(),
         **options,
     )

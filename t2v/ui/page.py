@@ -8,6 +8,9 @@ import gradio as gr
 from t2v.config import LIMITS, MAX_PROMPT_LENGTH, SCHEDULERS
 from t2v.jobs.worker import Worker
 from t2v.presets import Preset
+from t2v.ui.access import OWNER
+from t2v.ui.api import Api
+from t2v.ui.files import Files
 from t2v.ui.handlers import STREAMING_BLENDINGS, Handlers
 from t2v.ui.launch import VIEWERS
 from t2v.ui.status import IDLE
@@ -16,6 +19,7 @@ from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choic
 
 
 LENGTHS = {"3 s": 3, "9 s": 9, "30 s": 30, "2 min": 120}
+CACHE = (3600, 86_400)  # how often copies of files are looked at, and how old they get; seconds
 MISSING_PROGRAMS = (
     "`ffmpeg` and `ffprobe` are not installed here, so the video cannot be streamed: the player "
     "is given a longer file from time to time instead. Everything else works."
@@ -29,17 +33,22 @@ def build_page(
     *,
     reason: str = "",
     is_streaming: bool = True,
+    max_chunks: int = OWNER.max_chunks,
 ) -> gr.Blocks:
     """
     Args:
         default: name of the preset that is chosen at first, and `reason` why: one sentence.
         is_streaming: see `can_stream`.
+        max_chunks: of one video.
     """
-    handlers = Handlers(worker, presets, is_streaming=is_streaming)
+    handlers = Handlers(worker, presets, is_streaming=is_streaming, max_chunks=max_chunks)
+    files = Files(handlers)
     chosen = presets[default]
     config = chosen.config(prompt="any")
 
-    with gr.Blocks(title="Longtake", fill_width=True, analytics_enabled=False) as page:
+    with gr.Blocks(
+        title="Longtake", fill_width=True, analytics_enabled=False, delete_cache=CACHE
+    ) as page:
         gr.HTML(
             "<header><h1>Longtake</h1>"
             "<p>Long videos from text, shown while they are being made.</p></header>",
@@ -50,7 +59,7 @@ def build_page(
 
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="compose"):
-                prompt = gr.Textbox(
+                prompt = text_box(
                     label=LABELS["prompt"],
                     placeholder="What should be seen?",
                     lines=3,
@@ -137,10 +146,19 @@ def build_page(
                         label=LABELS["blending"],
                         info="How refined chunks are joined; causal is seamless.",
                     )
-                    negative_prompt = gr.Textbox(
+                    negative_prompt = text_box(
                         label=LABELS["negative_prompt"],
+                        value="",
                         placeholder="What should not be seen?",
                         lines=2,
+                    )
+                    write_metadata = gr.Checkbox(
+                        label=LABELS["write_metadata"],
+                        value=True,
+                        info="So that a file can be made again; without, it says nothing.",
+                    )
+                    settings_file = gr.UploadButton(
+                        "Take the settings of a video…", file_types=[".mp4", ".json"], size="sm"
                     )
 
             with gr.Column(elem_id="stage"):
@@ -166,9 +184,19 @@ def build_page(
                     buttons=["download"],
                     elem_id="compared",
                 )
+                with gr.Accordion("Keep and share", open=False, elem_id="share"):
+                    with gr.Row():
+                        gif = gr.Button("GIF", size="sm", min_width=80)
+                        bundle = gr.Button("Bundle to make it again", size="sm", min_width=140)
+                    with gr.Row():
+                        other_run = text_box(
+                            label="Another video", placeholder="Its link or id", scale=2
+                        )
+                        beside = gr.Button("Put side by side", size="sm", min_width=120)
+                    made_file = gr.File(label="File", interactive=False)
 
         summary = gr.JSON(visible=False, label="Summary")
-        run_id = gr.Textbox(visible=False, label="Run id")
+        run_id = text_box(visible=False, label="Run id")
         last_run = gr.BrowserState("", storage_key="longtake-run", secret="longtake")
 
         shown = View(
@@ -207,11 +235,34 @@ def build_page(
             negative_prompt,
             refine,
             blending,
+            write_metadata,
         ]
-        restored = [part for part in inputs if part not in (seed, randomize_seed)]
+        restored = [part for part in inputs if part not in (seed, randomize_seed, write_metadata)]
         private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
         generate.click(handlers.generate, inputs, api_name="generate", **watching)
+        with gr.Row(visible=False):  # an endpoint for programs, without a place on the page
+            event = gr.JSON(label="Event")
+            event_files = gr.File(label="Files", file_count="multiple")
+            gr.Button().click(
+                Api(handlers).make,
+                [part for part in inputs if part is not randomize_seed],
+                [event, event_files],
+                api_name="make",
+                concurrency_limit=VIEWERS,
+            )
+        making = {"outputs": made_file, "show_progress_on": [made_file]}
+        gif.click(files.gif, run_id, api_name="gif", **making)
+        bundle.click(files.bundle, run_id, api_name="bundle", **making)
+        beside.click(files.side_by_side, [run_id, other_run], api_name="side_by_side", **making)
+        settings_file.upload(
+            files.take_settings,
+            settings_file,
+            [*restored, seed, randomize_seed],
+            api_name="settings",
+            queue=False,
+            show_progress="hidden",
+        )
         stop.click(
             handlers.stop, run_id, stop, queue=False, api_name="stop", show_progress="hidden"
         )
@@ -253,6 +304,13 @@ def build_page(
             gr.api(command, api_name=command.__name__, queue=False)
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
+
+
+def text_box(**options) -> gr.Textbox:
+    """Passes on what came, where a Textbox turns anything into text: {} would be a prompt."""
+    box = gr.Textbox(**options)
+    box.preprocess = lambda payload: payload
+    return box
 
 
 class Screen(NamedTuple):

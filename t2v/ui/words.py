@@ -1,12 +1,16 @@
 """What the page says of settings, runs and errors."""
 
+import re
 from typing import Any
 
+from t2v.config import MAX_PROMPT_LENGTH
 from t2v.errors import T2VError
 from t2v.jobs.run_folder import RunRecord
 from t2v.presets import Preset
 
 
+BREAKS = re.compile(r"[\r\n\t]")
+CONFUSING = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 LABELS = {  # names of settings, as people see them
     "prompt": "Prompt",
     "negative_prompt": "Negative prompt",
@@ -23,6 +27,7 @@ LABELS = {  # names of settings, as people see them
     "reseed": "Later seeds",
     "blend": "Blend",
     "chunk": "Chunk",
+    "write_metadata": "Write the settings into the files",
 }
 
 
@@ -63,11 +68,11 @@ def describe_refiner(preset: Preset) -> str:
 
 
 def clean(text):
-    """Text without characters that only confuse: controls, and halves of pairs."""
-    if not isinstance(text, str):
+    """Text without characters that only confuse: controls, and halves of pairs. What is no text
+    or far too long stays as it is, for the settings to refuse."""
+    if not isinstance(text, str) or len(text) > 2 * MAX_PROMPT_LENGTH:
         return text
-    text = "".join(" " if c in "\r\n\t" else c for c in text)
-    return "".join(c for c in text if c >= " " and c != "\x7f" and not "\ud800" <= c <= "\udfff")
+    return CONFUSING.sub("", BREAKS.sub(" ", text))
 
 
 def sentence(error: T2VError) -> str:

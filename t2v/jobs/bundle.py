@@ -1,0 +1,86 @@
+"""The bundle of a run: one zip with its videos and all that it takes to make them again."""
+
+import os
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+from t2v.errors import JobError
+from t2v.jobs.run_folder import ENDED, EventLog, RunFolder
+from t2v.jobs.updates import SegmentReady
+from t2v.media.video import reason
+from t2v.origin import Origin, describe, write_json
+
+
+JSON_NAME = "video.json"
+WORDS = """\
+A video made by Longtake, with all that it takes to make it again.
+
+video.mp4    the video; refined.mp4, if it is there, is the sharper one
+video.json   settings, seed, versions, SHA-256 of the weights and of the frames of every chunk
+
+In the folder of this file, with Longtake installed:
+
+    {command}
+
+It writes again.json beside again.mp4. Its "chunks" and "refined_chunks" are those of video.json
+where versions, weights and the kind of device are the same: so are then the pixels, bit by bit.
+"""
+
+
+def write_bundle(folder: RunFolder, weights: dict[str, str], path: Path) -> None:
+    """
+    Args:
+        weights: SHA-256 of the weights that the run was made with, by file.
+
+    Raises:
+        JobError: the run goes on, has no video, or the disk refuses the file.
+    """
+    record = folder.read()
+    if record.state not in ENDED or not record.num_frames:
+        raise JobError("this run has no finished video (yet)")
+    origin = Origin(
+        config=record.settings.config, preset=record.settings.preset, version=record.version
+    )
+    part, json_path = (folder.path / f".{name}.part" for name in (path.name, JSON_NAME))
+    try:
+        hashes = (chunk_hashes(folder, is_refined) for is_refined in (False, True))
+        values = describe(origin, JSON_NAME, weights, *hashes)
+        write_json(values, json_path)
+        # Stored: videos do not get smaller. Every file is dated 1980: when a run was made is
+        # nobody's business, and the same run gives the same bundle.
+        with zipfile.ZipFile(part, "w") as bundle:
+            for video in (folder.video_path(), folder.video_path(is_refined=True)):
+                if video.exists():
+                    add_file(bundle, video, video.name)
+            add_file(bundle, json_path, JSON_NAME)
+            words = WORDS.format(command=values["command"])
+            bundle.writestr(zipfile.ZipInfo("README.txt"), words)
+        os.replace(part, path)
+    except OSError as error:
+        raise JobError(f"the bundle cannot be written: {reason(error)}") from error
+    finally:
+        for file in (part, json_path):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+
+def add_file(bundle: zipfile.ZipFile, path: Path, name: str) -> None:
+    """Piece by piece, however long the video."""
+    info = zipfile.ZipInfo(name)
+    info.file_size = path.stat().st_size
+    with path.open("rb") as source, bundle.open(info, "w") as target:
+        while piece := source.read(1 << 20):
+            target.write(piece)
+
+
+def chunk_hashes(folder: RunFolder, is_refined: bool) -> list[str]:
+    """SHA-256 of the frames of every chunk, in order, as the log of the run has them."""
+    log, hashes = EventLog(folder), []
+    while facts := log.read():
+        hashes += [
+            fact.sha256
+            for fact in facts
+            if isinstance(fact, SegmentReady) and fact.is_refined == is_refined
+        ]
+    return hashes

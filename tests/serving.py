@@ -1,0 +1,65 @@
+"""The real server, started on a free port of this machine."""
+
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import jaxtyping
+
+from t2v.jobs.worker import Worker
+from t2v.ui.access import OWNER, Access
+from t2v.ui.launch import launch_page
+from t2v.ui.page import build_page
+
+
+@contextmanager
+def serving(open_stream, presets, folder: Path, access: Access = OWNER, **options):
+    """Gives (address, worker) of a page whose runs are in `folder`."""
+    # Programs send what they like: our own checks must find it, not those of the test run.
+    jaxtyping.config.update("jaxtyping_disable", True)
+    worker = Worker(open_stream, folder / "runs", max_waiting=access.max_waiting)
+    page = build_page(worker, presets, next(iter(presets)), max_chunks=access.max_chunks)
+    try:
+        _, url, _ = launch_page(
+            page,
+            worker,
+            host="127.0.0.1",
+            access=access,
+            prevent_thread_lock=True,
+            quiet=True,
+            **options,
+        )
+        yield url, worker
+    finally:
+        worker.close()
+        page.close()
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+class Pulse:
+    """Asks a server for something small, again and again, while other things happen to it."""
+
+    def __init__(self, url: str):
+        self.seconds = []  # that answers took
+        self._url = f"{url}gradio_api/app_id"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    def _ask(self) -> None:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            while True:
+                began = time.monotonic()
+                client.get(self._url).raise_for_status()
+                self.seconds.append(time.monotonic() - began)
+                if self._stop.wait(0.05):
+                    return
+
+    def __enter__(self) -> "Pulse":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._stop.set()
+        self._thread.join()

@@ -1,0 +1,191 @@
+"""What files say of how a video was made, and that this makes it again."""
+
+import json
+import shlex
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import app
+from t2v import __version__, cli
+from t2v.config import GenerationConfig
+from t2v.errors import ConfigError, JobError, MediaError
+from t2v.jobs.bundle import write_bundle
+from t2v.jobs.run_folder import RunFolder, RunSettings
+from t2v.jobs.worker import Worker
+from t2v.media.video import VideoWriter, read_metadata
+from t2v.origin import Origin, describe, hash_weights, read_origin
+from t2v.presets import find_preset
+from tests.fakes import PaintingStream, opener, paint, settings
+
+
+CONFIG = GenerationConfig(prompt="ein roter Stern, 'groß'", seed=7, num_chunks=2, use_cam=False)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file with one frame, or with a text; gives its path."""
+
+    def write(name, content):
+        path = tmp_path / name
+        if isinstance(content, str):
+            path.write_text(content)
+        else:
+            with VideoWriter(path, fps=8, metadata=content) as writer:
+                writer.write(paint(1)[None])
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("size", [None, (64, 128)])
+def test_settings_come_back_from_a_video_and_from_the_json_beside_it(write, size):
+    origin = Origin(config=CONFIG, preset="shapes", frame_size=size)
+    assert read_origin(write("video.mp4", origin.to_json())) == origin
+    beside = describe(origin, "video.json", {}, ["a", "b"])
+    assert read_origin(write("video.json", json.dumps(beside))) == origin
+
+
+def test_what_a_later_version_says_besides_is_left_out(write):
+    origin = Origin(config=CONFIG, preset="shapes", version="99.0")
+    values = origin.to_json() | {"camera": "pan left"}
+    assert read_origin(write("video.json", json.dumps(values))) == origin
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("{", MediaError),
+        ("[" * 100_000, MediaError),
+        ("[]", MediaError),
+        ("3", MediaError),
+        ("{}", MediaError),
+        (" " * 6_000_000, MediaError),
+        ('{"prompt": "a star"}', ConfigError),
+        ('{"prompt": ["a star"], "preset": "shapes", "version": "1"}', ConfigError),
+        ('{"prompt": "a star", "preset": {}, "version": "1"}', ConfigError),
+        ('{"prompt": "a", "preset": "shapes", "version": "1", "seed": NaN}', ConfigError),
+        ('{"prompt": "a", "preset": "shapes", "version": "1", "frame_size": [1]}', ConfigError),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else "",
+)
+def test_a_json_that_says_nothing_useful_is_refused_in_words(write, content, error):
+    with pytest.raises(error):
+        read_origin(write("video.json", content))
+
+
+def test_a_video_from_elsewhere_is_refused_in_words(write):
+    with pytest.raises(MediaError, match="made elsewhere"):
+        read_origin(write("video.mp4", {}))
+
+
+def test_the_json_beside_a_video_names_no_person_no_machine_and_no_path():
+    values = describe(Origin(config=CONFIG, preset="shapes"), "video.json", {}, [])
+    text = json.dumps(values)
+    assert str(Path.home()) not in text
+    assert str(Path.cwd()) not in text
+    assert {"python", "torch", "machine"} <= values["versions"].keys()
+
+
+def make_run(worker, settings) -> RunFolder:
+    run_id = worker.submit(settings)
+    list(worker.watch(run_id))
+    return RunFolder.open(worker.runs_dir, run_id)
+
+
+@pytest.fixture
+def painted_run(tmp_path):
+    """Makes a run of painted frames; gives its folder."""
+    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
+    yield lambda **values: make_run(worker, settings(**values))
+    worker.close()
+
+
+def test_a_bundle_has_every_video_and_the_hash_of_every_chunk(painted_run, tmp_path):
+    folder = painted_run(refine=True)
+    write_bundle(folder, {"unet": "abc"}, tmp_path / "bundle.zip")
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+        assert {"video.mp4", "refined.mp4", "video.json", "README.txt"} == set(bundle.namelist())
+        assert bundle.read("video.mp4") == folder.video_path().read_bytes()
+        values = json.loads(bundle.read("video.json"))
+        assert values["command"] in bundle.read("README.txt").decode()
+    assert (len(values["chunks"]), len(set(values["chunks"]))) == (3, 3)
+    assert len(values["refined_chunks"]) == 2
+    assert values["weights"] == {"unet": "abc"}
+
+
+def test_a_run_without_a_video_has_no_bundle(painted_run, tmp_path):
+    folder = RunFolder.create(tmp_path / "runs", settings())
+    with pytest.raises(JobError, match="no finished video"):
+        write_bundle(folder, {}, tmp_path / "bundle.zip")
+    assert not (tmp_path / "bundle.zip").exists()
+
+
+def test_metadata_can_be_left_out_of_the_files_of_a_run(tmp_path):
+    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
+    values = settings()
+    silent = RunSettings.from_json(values.to_json() | {"write_metadata": False})
+    folder = make_run(worker, silent)
+    worker.close()
+    assert read_metadata(folder.video_path()) == {}
+    assert folder.read().settings.config.prompt  # the app itself still knows
+
+
+def test_the_command_in_a_bundle_makes_the_same_frames_again(tmp_path, monkeypatch):
+    """From the page's way of making a video to the command line's, with the bundled stack."""
+    preset = find_preset("shapes")
+    run = RunSettings(
+        config=preset.config(
+            prompt="a red star moving left on a navy background",
+            num_chunks=3,
+            num_inference_steps=2,
+            seed=11,
+        ),
+        preset="shapes",
+        fps=preset.fps,
+        display_size=preset.display_size,
+    )
+    worker = Worker(app.open_stream, tmp_path / "runs")
+    folder = make_run(worker, run)
+    worker.close()
+    write_bundle(folder, hash_weights(preset.weights_folder), tmp_path / "bundle.zip")
+
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+        bundle.extractall(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    made = json.loads(Path("video.json").read_text())
+    assert cli.main(shlex.split(made["command"])[3:]) == 0
+    again = json.loads(Path("again.json").read_text())
+    assert len(made["chunks"]) == 3
+    for name in ("chunks", "weights", "versions", "seed"):
+        assert again[name] == made[name]
+    # The hashes do tell videos apart.
+    other = [*shlex.split(made["command"])[3:], "--seed", "12", "--force"]
+    assert cli.main(other) == 0
+    assert not set(json.loads(Path("again.json").read_text())["chunks"]) & set(made["chunks"])
+
+
+def test_show_prints_settings_and_the_command(write, capsys):
+    path = write("ring 1.mp4", Origin(config=CONFIG, preset="shapes").to_json())
+    assert cli.main(["show", str(path)]) == 0
+    lines = capsys.readouterr().out
+    values, _ = json.JSONDecoder().raw_decode(lines)
+    assert (values["seed"], values["version"]) == (7, __version__)
+    assert "t2v generate --like 'ring 1.mp4'" in lines
+
+
+def test_files_for_people_are_made_on_the_command_line(tmp_path, capsys):
+    for name in ("left", "right"):
+        with VideoWriter(tmp_path / f"{name}.mp4", fps=8) as writer:
+            writer.write(np.stack([paint(number) for number in range(3)]))
+    left, right, both, gif = (
+        str(tmp_path / name) for name in ("left.mp4", "right.mp4", "both.mp4", "left.gif")
+    )
+    assert cli.main(["compare", left, right, "--out", both]) == 0
+    assert cli.main(["gif", left, "--out", gif]) == 0
+    assert Path(both).stat().st_size
+    assert Path(gif).read_bytes()[:6] == b"GIF89a"
+    assert cli.main(["gif", left, "--out", gif]) == 2
+    assert "exists" in capsys.readouterr().err
