@@ -13,6 +13,7 @@ from t2v.cli.arguments import acceleration, add_acceleration
 from t2v.config import GenerationConfig
 from t2v.errors import T2VError
 from t2v.events import Event
+from t2v.origin import hash_weights
 from t2v.presets import default_preset, find_preset, list_presets, named_preset
 from t2v.state import Start
 from t2v.ui.access import SPACE_HOST, check_mcp, choose_access, describe_login, in_a_space
@@ -74,7 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
     from t2v.jobs.worker import Worker
     from t2v.ui.launch import can_stream, launch_page
     from t2v.ui.page import build_page
-    from t2v.weights.digests import weight_digests
 
     # Asked to end, the app ends as after Ctrl-C: the video in the making goes on at the next start.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         max_per_visitor=options.max_per_visitor,
         quota_bytes=options.disk_quota and int(options.disk_quota * 1e9),
         resumes=not options.no_resume,
-        find_weights=lambda preset: weight_digests(named_preset(preset)),
+        find_weights=lambda preset: hash_weights(named_preset(preset).weights_folder),
     )
     page = build_page(
         worker,

@@ -16,7 +16,7 @@ from typing import Any
 
 from t2v import __version__
 from t2v.config import GenerationConfig
-from t2v.errors import ConfigError, MediaError
+from t2v.errors import CheckpointError, ConfigError, MediaError
 from t2v.media.video import read_metadata
 
 
@@ -125,7 +125,11 @@ def write_json(values: dict[str, Any], path: Path) -> None:
 
 
 def hash_weights(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of weights in a folder, by its path there."""
+    """SHA-256 of every file of weights in a folder, by its path there.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
     return {
         path.relative_to(folder).as_posix(): _hash_file(path)
         for path in sorted(folder.rglob("*.safetensors"))
@@ -133,5 +137,8 @@ def hash_weights(folder: Path) -> dict[str, str]:
 
 
 def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error

@@ -98,14 +98,16 @@ def make_run(worker, settings) -> RunFolder:
 @pytest.fixture
 def painted_run(tmp_path):
     """Makes a run of painted frames; gives its folder."""
-    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
+    worker = Worker(
+        opener(PaintingStream()), tmp_path / "runs", find_weights=lambda preset: {"unet": "abc"}
+    )
     yield lambda **values: make_run(worker, settings(**values))
     worker.close()
 
 
 def test_a_bundle_has_every_video_and_the_hash_of_every_chunk(painted_run, tmp_path):
     folder = painted_run(refine=True)
-    write_bundle(folder, {"unet": "abc"}, tmp_path / "bundle.zip")
+    write_bundle(folder, tmp_path / "bundle.zip")
     with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
         assert {"video.mp4", "refined.mp4", "video.json", "README.txt"} == set(bundle.namelist())
         assert bundle.read("video.mp4") == folder.video_path().read_bytes()
@@ -119,7 +121,7 @@ def test_a_bundle_has_every_video_and_the_hash_of_every_chunk(painted_run, tmp_p
 def test_a_run_without_a_video_has_no_bundle(painted_run, tmp_path):
     folder = RunFolder.create(tmp_path / "runs", settings())
     with pytest.raises(JobError, match="no finished video"):
-        write_bundle(folder, {}, tmp_path / "bundle.zip")
+        write_bundle(folder, tmp_path / "bundle.zip")
     assert not (tmp_path / "bundle.zip").exists()
 
 
@@ -147,10 +149,14 @@ def test_the_command_in_a_bundle_makes_the_same_frames_again(tmp_path, monkeypat
         fps=preset.fps,
         display_size=preset.display_size,
     )
-    worker = Worker(app.open_stream, tmp_path / "runs")
+    worker = Worker(
+        app.open_stream,
+        tmp_path / "runs",
+        find_weights=lambda name: hash_weights(find_preset(name).weights_folder),
+    )
     folder = make_run(worker, run)
     worker.close()
-    write_bundle(folder, hash_weights(preset.weights_folder), tmp_path / "bundle.zip")
+    write_bundle(folder, tmp_path / "bundle.zip")
 
     with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
         bundle.extractall(tmp_path / "elsewhere")

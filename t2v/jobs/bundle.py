@@ -28,11 +28,8 @@ where versions, weights and the kind of device are the same: so are then the pix
 """
 
 
-def write_bundle(folder: RunFolder, weights: dict[str, str], path: Path) -> None:
+def write_bundle(folder: RunFolder, path: Path) -> None:
     """
-    Args:
-        weights: SHA-256 of the weights that the run was made with, by file.
-
     Raises:
         JobError: the run goes on, has no video, or the disk refuses the file.
     """
@@ -45,7 +42,7 @@ def write_bundle(folder: RunFolder, weights: dict[str, str], path: Path) -> None
     part, json_path = (folder.path / f".{name}.part" for name in (path.name, JSON_NAME))
     try:
         hashes = (chunk_hashes(folder, is_refined) for is_refined in (False, True))
-        values = describe(origin, JSON_NAME, weights, *hashes)
+        values = describe(origin, JSON_NAME, record.weights, *hashes)
         write_json(values, json_path)
         # Stored: videos do not get smaller. Every file is dated 1980: when a run was made is
         # nobody's business, and the same run gives the same bundle.

@@ -11,7 +11,7 @@ from t2v.jobs.bundle import write_bundle
 from t2v.jobs.run_folder import ENDED, RunFolder
 from t2v.media.comparison import write_side_by_side
 from t2v.media.gif import write_gif
-from t2v.origin import hash_weights, read_origin
+from t2v.origin import read_origin
 from t2v.ui.handlers import Handlers
 from t2v.ui.words import sentence
 
@@ -31,7 +31,7 @@ class Files:
     def bundle(self, run_id) -> str:
         """A zip with the videos of a run, its settings, versions, the hash of every chunk, and the
         command line that makes the same video again."""
-        return self._make(run_id, "bundle.zip", self._write_bundle)
+        return self._make(run_id, "bundle.zip", write_bundle)
 
     def side_by_side(self, run_id, other) -> str:
         """A run and another one in one video.
@@ -74,10 +74,6 @@ class Files:
         except T2VError as error:
             raise gr.Error(sentence(error), print_exception=False) from error
         return str(path)
-
-    def _write_bundle(self, folder: RunFolder, path: Path) -> None:
-        preset = self._handlers.presets.get(folder.read().settings.preset)
-        write_bundle(folder, hash_weights(preset.weights_folder) if preset else {}, path)
 
 
 def is_current(path: Path, folder: RunFolder) -> bool:
