@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
 from t2v.config import RefinerSettings
 from t2v.models.autoencoder import FrameAutoencoder
@@ -54,6 +55,10 @@ SIZES = {
 class AnyWords(OpenClipTextEncoder):
     """Reads every prompt as the same words: the benchmark has no tokenizer."""
 
+    def __init__(self, model: CLIPTextModel):
+        nn.Module.__init__(self)
+        self.model = model
+
     def tokenize(self, prompts: list[str]) -> Tensor:
         length = self.model.config.max_position_embeddings
         return torch.arange(length, device=self.model.device).expand(len(prompts), -1)
@@ -79,7 +84,7 @@ def new_stack(
         unet=networks["unet"],
         extractor=networks["extractor"],
         anchor_tokens=networks["anchor_tokens"],
-        text_encoder=AnyWords(networks["text_encoder"], None),
+        text_encoder=AnyWords(networks["text_encoder"]),
         image_encoder=OpenClipImageEncoder(networks["image_encoder"]),
         autoencoder=FrameAutoencoder(networks["autoencoder"]),
         schedule=configs["stack"]["schedule"],
