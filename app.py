@@ -136,7 +136,7 @@ def open_stream(preset: str, **options):
         if not config.refine:
             return preview
         refined = partial(refine, refiner(), config, state=start and start.refiner)
-        return take_turns(preview, refined, refiner().settings, chosen.fps, start=start)
+        return take_turns(preview, refined, refiner().settings, start)
 
     return make
 

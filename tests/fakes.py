@@ -202,7 +202,7 @@ def opener(
         if not config.refine:
             return preview
         refine = partial(refiner, state=start and start.refiner)
-        return take_turns(preview, refine, REFINER, fps=8, start=start)
+        return take_turns(preview, refine, REFINER, start)
 
     return lambda preset: make
 
