@@ -13,7 +13,6 @@ from t2v.cli.arguments import acceleration, add_acceleration
 from t2v.config import GenerationConfig
 from t2v.errors import T2VError
 from t2v.events import Event
-from t2v.origin import hash_weights
 from t2v.presets import default_preset, find_preset, list_presets, named_preset
 from t2v.state import Start
 from t2v.ui.access import SPACE_HOST, check_mcp, choose_access, describe_login, in_a_space
@@ -73,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         presets = {name: replace(preset, refiner=None) for name, preset in presets.items()}
 
     from t2v.jobs.worker import Worker
+    from t2v.origin import hash_weights
     from t2v.ui.launch import can_stream, launch_page
     from t2v.ui.page import build_page
 

@@ -29,7 +29,7 @@ def server(tmp_path_factory):
 def test_the_examples_run_and_give_what_they_say(server, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
     assert ADDRESS in EXAMPLES[0]
     for example in EXAMPLES:
         exec(example.replace(ADDRESS, server), names)

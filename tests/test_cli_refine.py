@@ -215,9 +215,9 @@ def test_generate_refines_the_pixels_and_not_the_file(generate, folder, monkeypa
     assert sum(map(len, seen)) == 32
 
 
-def test_without_refine_there_is_one_file(generate, folder):
+def test_without_refine_there_is_one_video(generate, folder):
     assert generate() == 0
-    assert list(folder.iterdir()) == [folder / "a.mp4"]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.json", "a.mp4"]
 
 
 def test_the_second_file_is_not_overwritten(generate, folder, capsys):

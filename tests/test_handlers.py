@@ -394,10 +394,16 @@ def test_nothing_about_models_or_paths_can_be_set(start):
         for name, endpoint in endpoints.items()
     }
     assert names == {
-        "/generate": set(INPUTS),
-        "/stop": {"run_id"},
-        "/compare": {"run_id"},
-        "/run": {"run_id"},
+        "/generate": set(INPUTS) | {"write_metadata"},
+        "/make": set(INPUTS) - {"randomize_seed"} | {"write_metadata"},
+        "/side_by_side": {"run_id", "other"},
+        "/settings": {"file"},
+        "/extend": {"run_id", "num_chunks"},
+        "/change_prompt": {"run_id", "prompt", "blend"},
+        "/redo": {"run_id", "chunk", "seed", "prompt"},
+        "/set_favourite": {"run_id", "is_favourite"},
+        **{key: {"run_id"} for key in ("/run", "/stop", "/pause", "/resume", "/delete")},
+        **{key: {"run_id"} for key in ("/compare", "/gif", "/bundle")},
     }
 
 

@@ -51,7 +51,8 @@ def test_slices_have_the_frames_of_a_video_made_in_one_go(stack, gpu):
     sliced = chunks_of(stream_in_slices(lent, "odd", CONFIG, chunks_per_slice=2))
     assert [(c.index, c.start_frame) for c in sliced] == [(c.index, c.start_frame) for c in whole]
     for one, other in zip(sliced, whole, strict=True):
-        np.testing.assert_array_equal(one.frames, other.frames)
+        # One level at most: another process may add up in another order.
+        np.testing.assert_allclose(one.frames.astype(int), other.frames.astype(int), atol=1)
     assert (gpu.num_calls, len(gpu.processes)) == (3, 1)
 
 

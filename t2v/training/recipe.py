@@ -37,7 +37,7 @@ STEPS = {
     "clips": 1400,
     "cam": 1100,
     "apm": 1100,
-    "refiner": 700,
+    "refiner": 1000,
     "probe": 2000,
 }
 DIFFUSION_STAGES = {"images": ImagesStage, "clips": ClipsStage, "cam": CamStage, "apm": ApmStage}

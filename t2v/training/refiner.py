@@ -28,7 +28,7 @@ SHEET_SCENES = 6
 
 
 class RefinerStage(DiffusionStage):
-    """The v-prediction loss at the timesteps that SDEdit uses."""
+    """The v-prediction loss at the timesteps that SDEdit begins at, and some more."""
 
     name = "refiner"
     learning_rate = 1e-3
@@ -37,7 +37,7 @@ class RefinerStage(DiffusionStage):
     def __init__(self, teachers: Teachers, num_steps: int, settings: RefinerSettings):
         super().__init__(without_dropout(new_refiner()), teachers, num_steps)
         self.settings = settings
-        self.num_timesteps = settings.start_timestep + 1
+        self.num_timesteps = 2 * settings.start_timestep  # with a margin for other starts
         self.pool = Pool(lambda rng, count: draw_sharp_clips(rng, teachers, count), 300, 8)
 
     def parameter_groups(self) -> list[dict]:
