@@ -223,6 +223,11 @@ def build_page(
         restored = [part for part in inputs if part not in (seed, randomize_seed, write_metadata)]
         private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
+        # First, so that these have the names, and not the buttons that do the same.
+        gr.api(handlers.describe_run, api_name="run", queue=False)
+        for command in handlers.steered.commands():
+            gr.api(command, api_name=command.__name__, queue=False)
+
         generate.click(handlers.generate, inputs, api_name="generate", **watching)
         with gr.Row(visible=False):  # an endpoint for programs, without a place on the page
             event = gr.JSON(label="Event")
@@ -298,9 +303,6 @@ def build_page(
         for seconds, button in lengths.items():
             button.click(partial(handlers.chunks_for, seconds), preset, num_chunks, **private)
 
-        gr.api(handlers.describe_run, api_name="run", queue=False)
-        for command in handlers.steered.commands():
-            gr.api(command, api_name=command.__name__, queue=False)
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
 

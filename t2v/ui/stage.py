@@ -119,10 +119,10 @@ def build_share() -> Share:
             gr.Markdown("Delete this video for good, with all its files?")
             keep = gr.Button("Keep it", size="sm", min_width=80)
             confirm = gr.Button("Delete for good", variant="stop", size="sm", min_width=120)
-        with gr.Row():
+        with gr.Row(elem_classes="steering"):
             other_run = text_box(label="Another video", placeholder="Its link or id", scale=2)
             beside = gr.Button("Put side by side", size="sm", min_width=120)
-        made_file = gr.File(label="File", interactive=False, height=100)
+        made_file = gr.File(label="File", interactive=False, elem_id="made-file")
     return Share(
         link,
         take_over,
