@@ -8,7 +8,7 @@ import gradio as gr
 from t2v.config import LIMITS
 from t2v.errors import T2VError
 from t2v.ui.handlers import Handlers
-from t2v.ui.steering import Steered
+from t2v.ui.status import count
 from t2v.ui.view import View, favourite_button
 from t2v.ui.words import clean, sentence
 
@@ -19,7 +19,7 @@ class Commanding:
     def __init__(self, handlers: Handlers):
         self._handlers = handlers
         self._worker = handlers.worker
-        self._steered = Steered(handlers.worker)
+        self._steered = handlers.steered
 
     def pause(self, run_id):
         self._steered.pause(run_id)
@@ -31,8 +31,8 @@ class Commanding:
 
     async def extend(self, run_id, num_chunks) -> AsyncIterator[View]:
         def command() -> str:
-            self._worker.extend(run_id, num_chunks)
-            return f"{int(num_chunks)} more, from the next chunk on."
+            self._steered.extend(run_id, num_chunks)
+            return f"{count(int(num_chunks), 'chunk')} more."
 
         async for view in self._go_on(run_id, command):
             yield view

@@ -60,7 +60,7 @@ class Handlers:
         self.worker = worker
         self.presets = presets
         self.is_streaming = is_streaming
-        self.steered = Steered(worker)
+        self.steered = Steered(worker, max_chunks)
         self.max_chunks = max_chunks
 
     async def generate(
