@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         reason=reason,
         is_streaming=can_stream(),
         max_chunks=access.max_chunks,
+        sees_all_runs=access.sees_all_runs,
     )
     if access.login:
         print(describe_login(access), flush=True)

@@ -20,7 +20,13 @@ def serving(open_stream, presets, folder: Path, access: Access = OWNER, **option
     # Programs send what they like: our own checks must find it, not those of the test run.
     jaxtyping.config.update("jaxtyping_disable", True)
     worker = Worker(open_stream, folder / "runs", max_waiting=access.max_waiting)
-    page = build_page(worker, presets, next(iter(presets)), max_chunks=access.max_chunks)
+    page = build_page(
+        worker,
+        presets,
+        next(iter(presets)),
+        max_chunks=access.max_chunks,
+        sees_all_runs=access.sees_all_runs,
+    )
     try:
         _, url, _ = launch_page(
             page,

@@ -61,6 +61,15 @@ def test_a_command_that_cannot_be_is_one_sentence(worker, run_id, name, argument
     assert words in error.value.message
 
 
+def test_a_video_grows_no_longer_than_the_server_allows(worker, run_id):
+    steered = Steered(worker, max_chunks=4)
+    with pytest.raises(gr.Error, match=r"may have 4 chunks .* has 3 already"):
+        steered.extend(run_id, 2)
+    with pytest.raises(gr.Error, match="from 1 to 4"):
+        steered.extend(run_id, 10**9)
+    assert steered.extend(run_id, 1)["settings"]["config"]["num_chunks"] == 4
+
+
 def request(host="10.0.0.1", username=None, **headers):
     return gr.Request(username=username, client={"host": host}, headers=headers)
 

@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from t2v.errors import JobError
@@ -29,6 +31,7 @@ class Library:
         query: str = "",
         *,
         visitor: str | None = None,
+        ids: Collection[str] | None = None,
         only_favourites: bool = False,
         first: int = 0,
         limit: int = 50,
@@ -38,12 +41,13 @@ class Library:
         Args:
             query: words that the prompt must hold, in any order; case does not matter.
             visitor: whose runs; None for everybody's.
+            ids: of these runs only, and no other is looked at; None for all.
             first: how many to leave out, for the next page.
         """
         words = query.casefold().split()
         found = [
             record
-            for record in self._records()
+            for record in self._records(ids)
             if (visitor is None or record.visitor == visitor)
             and (record.is_favourite or not only_favourites)
             and all(word in record.settings.config.prompt.casefold() for word in words)
@@ -104,14 +108,20 @@ class Library:
             )
         return deleted
 
-    def _records(self) -> list[RunRecord]:
+    def _records(self, ids: Collection[str] | None = None) -> list[RunRecord]:
+        folders = iter_folders(self._runs_dir) if ids is None else self._folders(ids)
         records = []
-        for folder in iter_folders(self._runs_dir):
+        for folder in folders:
             try:
                 records.append(folder.read())
             except JobError:
                 log.warning("run %s cannot be read", folder.id)
         return records
+
+    def _folders(self, ids: Collection[str]) -> Iterator[RunFolder]:
+        for run_id in dict.fromkeys(ids):
+            with suppress(JobError):
+                yield RunFolder.open(self._runs_dir, run_id)
 
 
 def folder_bytes(path: Path) -> int:

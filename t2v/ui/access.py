@@ -30,9 +30,10 @@ class Access:
     max_waiting: int = 16  # runs in the queue
     max_upload: str = "200mb"  # of one file whose settings are read
     login: tuple[str, str] | None = None  # name and password
+    sees_all_runs: bool = False  # in the history; others see those that their browser knows
 
 
-OWNER = Access()
+OWNER = Access(sees_all_runs=True)
 SPACE_HOST = "0.0.0.0"  # inside the container of a Space, which nobody reaches but through its page
 GUEST_CAPS = {"max_chunks": 120, "max_waiting": 4, "max_upload": "20mb"}
 

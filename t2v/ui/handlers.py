@@ -28,7 +28,8 @@ from t2v.ui.access import OWNER
 from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
-from t2v.ui.view import View, first_view, last_view, refine_switch
+from t2v.ui.timeline import changes_timeline, timeline
+from t2v.ui.view import View, first_view, growing_view, last_view, refine_switch
 from t2v.ui.visitors import visitor_of
 from t2v.ui.words import clean, describe_preset, sentence, summary
 
@@ -59,7 +60,7 @@ class Handlers:
         self.worker = worker
         self.presets = presets
         self.is_streaming = is_streaming
-        self.steered = Steered(worker)
+        self.steered = Steered(worker, max_chunks)
         self.max_chunks = max_chunks
 
     async def generate(
@@ -160,7 +161,11 @@ class Handlers:
         record = self.worker.record(run_id)
         follower = self.worker.follow(run_id)
         status = RunStatus(record.settings)
-        yield first_view(record, status)
+
+        def draw(is_live: bool) -> str:
+            return timeline(follower.folder, status.num_playable, is_live)
+
+        yield first_view(record, status, draw(record.state not in ENDED))
         with tempfile.TemporaryDirectory(prefix="longtake-") as scratch:
             players = {
                 name: NoPlayer()
@@ -175,12 +180,14 @@ class Handlers:
                 new = {name: await player.play(updates) for name, player in players.items()}
                 new = {name: path for name, path in new.items() if path}
                 if updates and not follower.has_ended:
-                    yield View(status=status.to_html(), **new)
+                    grown = changes_timeline(updates)
+                    view = growing_view(status, draw(True)) if grown else View()
+                    yield view._replace(status=status.to_html(), **new)
                 elif new:
                     yield View(**new)
                 if not updates:
                     await asyncio.sleep(1 / LOOKS_PER_SECOND)
-        yield last_view(self.worker.record(run_id), updates[-1], status)
+        yield last_view(self.worker.record(run_id), updates[-1], status, draw(False))
 
     def stop(self, run_id):
         """Ends a run within one denoising step; its chunks so far become the finished file."""

@@ -1,7 +1,7 @@
 """The page: what is where, and which button calls what. What happens then is in handlers.py."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import gradio as gr
 
@@ -10,10 +10,13 @@ from t2v.jobs.worker import Worker
 from t2v.presets import Preset
 from t2v.ui.access import OWNER
 from t2v.ui.api import Api
+from t2v.ui.commanding import Commanding, choose_chunk
 from t2v.ui.files import Files
 from t2v.ui.handlers import STREAMING_BLENDINGS, Handlers
+from t2v.ui.history import History, build_history
 from t2v.ui.launch import VIEWERS
-from t2v.ui.status import IDLE
+from t2v.ui.parts import text_box
+from t2v.ui.stage import Stage, build_stage
 from t2v.ui.view import View
 from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choice
 
@@ -34,15 +37,18 @@ def build_page(
     reason: str = "",
     is_streaming: bool = True,
     max_chunks: int = OWNER.max_chunks,
+    sees_all_runs: bool = False,
 ) -> gr.Blocks:
     """
     Args:
         default: name of the preset that is chosen at first, and `reason` why: one sentence.
         is_streaming: see `can_stream`.
         max_chunks: of one video.
+        sees_all_runs: see `History`.
     """
     handlers = Handlers(worker, presets, is_streaming=is_streaming, max_chunks=max_chunks)
     files = Files(handlers)
+    history = History(handlers, sees_all_runs=sees_all_runs)
     chosen = presets[default]
     config = chosen.config(prompt="any")
 
@@ -161,64 +167,41 @@ def build_page(
                         "Take the settings of a video…", file_types=[".mp4", ".json"], size="sm"
                     )
 
-            with gr.Column(elem_id="stage"):
-                with gr.Row(elem_id="screens"):
-                    live, result = build_screen("", is_streaming)
-                    refined_live, refined_result = build_screen("refined-", is_streaming)
-                status = gr.HTML(IDLE, elem_id="status")
-                with gr.Row(elem_id="files"):
-                    download, refined_download = (
-                        gr.DownloadButton(text, visible=False, min_width=140, elem_id=elem_id)
-                        for text, elem_id in (
-                            ("Download the video", "download"),
-                            ("Download refined", "refined-download"),
-                        )
-                    )
-                    compare = gr.Button(
-                        "Show side by side", visible=False, min_width=140, elem_id="compare"
-                    )
-                compared = gr.Video(
-                    label="Side by side",
-                    interactive=False,
-                    visible=False,
-                    buttons=["download"],
-                    elem_id="compared",
-                )
-                with gr.Accordion("Keep and share", open=False, elem_id="share"):
-                    with gr.Row():
-                        gif = gr.Button("GIF", size="sm", min_width=80)
-                        bundle = gr.Button("Bundle to make it again", size="sm", min_width=140)
-                    with gr.Row():
-                        other_run = text_box(
-                            label="Another video", placeholder="Its link or id", scale=2
-                        )
-                        beside = gr.Button("Put side by side", size="sm", min_width=120)
-                    made_file = gr.File(label="File", interactive=False)
+            stage = build_stage(is_streaming)
+        build_history(history)
 
         summary = gr.JSON(visible=False, label="Summary")
         run_id = text_box(visible=False, label="Run id")
         last_run = gr.BrowserState("", storage_key="longtake-run", secret="longtake")
 
+        controls, steering, share = stage.controls, stage.steering, stage.share
         shown = View(
-            live,
-            status,
-            result,
-            summary,
-            seed,
-            run_id,
-            download,
-            generate,
-            stop,
-            refined_live,
-            refined_result,
-            refined_download,
-            compare,
-            compared,
+            live=stage.screen.live,
+            status=stage.status,
+            result=stage.screen.result,
+            summary=summary,
+            seed=seed,
+            run_id=run_id,
+            download=stage.download,
+            generate=generate,
+            stop=stop,
+            refined_live=stage.refined_screen.live,
+            refined_result=stage.refined_screen.result,
+            refined_download=stage.refined_download,
+            compare=stage.compare,
+            compared=stage.compared,
+            timeline=controls.timeline,
+            pause=controls.pause,
+            resume=controls.resume,
+            redo=steering.redo,
+            change=steering.change,
+            favourite=share.favourite,
+            delete=share.delete,
         )
         watching = {
             "outputs": list(shown),
             "show_progress": "minimal",
-            "show_progress_on": [status],
+            "show_progress_on": [stage.status],
             "concurrency_limit": VIEWERS,
         }
         inputs = [
@@ -240,6 +223,11 @@ def build_page(
         restored = [part for part in inputs if part not in (seed, randomize_seed, write_metadata)]
         private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
+        # First, so that these have the names, and not the buttons that do the same.
+        gr.api(handlers.describe_run, api_name="run", queue=False)
+        for command in handlers.steered.commands():
+            gr.api(command, api_name=command.__name__, queue=False)
+
         generate.click(handlers.generate, inputs, api_name="generate", **watching)
         with gr.Row(visible=False):  # an endpoint for programs, without a place on the page
             event = gr.JSON(label="Event")
@@ -251,10 +239,16 @@ def build_page(
                 api_name="make",
                 concurrency_limit=VIEWERS,
             )
-        making = {"outputs": made_file, "show_progress_on": [made_file]}
-        gif.click(files.gif, run_id, api_name="gif", **making)
-        bundle.click(files.bundle, run_id, api_name="bundle", **making)
-        beside.click(files.side_by_side, [run_id, other_run], api_name="side_by_side", **making)
+        making = {"outputs": share.made_file, "show_progress_on": [share.made_file]}
+        share.gif.click(files.gif, run_id, api_name="gif", **making)
+        share.bundle.click(files.bundle, run_id, api_name="bundle", **making)
+        share.beside.click(
+            files.side_by_side, [run_id, share.other_run], api_name="side_by_side", **making
+        )
+        share.take_over.click(
+            history.take_over, run_id, [*restored, seed, randomize_seed], **private
+        )
+        connect_controls(stage, Commanding(handlers), run_id, watching)
         settings_file.upload(
             files.take_settings,
             settings_file,
@@ -268,10 +262,20 @@ def build_page(
         )
         page.load(handlers.restore, last_run, restored, **private)
         page.load(handlers.attach, last_run, api_visibility="private", **watching)
-        compare.click(
-            handlers.compare, run_id, compared, api_name="compare", show_progress_on=[compare]
+        stage.compare.click(
+            handlers.compare,
+            run_id,
+            stage.compared,
+            api_name="compare",
+            show_progress_on=[stage.compare],
         )
-        run_id.change(None, run_id, last_run, js="(id) => (longtake.remember(id), id)", **private)
+        run_id.change(
+            None,
+            run_id,
+            [last_run, share.link],
+            js="(id) => [id, longtake.remember(id)]",
+            **private,
+        )
 
         examples.click(lambda row: row[0], examples, prompt, **private)
         preset.input(
@@ -299,43 +303,39 @@ def build_page(
         for seconds, button in lengths.items():
             button.click(partial(handlers.chunks_for, seconds), preset, num_chunks, **private)
 
-        gr.api(handlers.describe_run, api_name="run", queue=False)
-        for command in handlers.steered.commands():
-            gr.api(command, api_name=command.__name__, queue=False)
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
 
 
-def text_box(**options) -> gr.Textbox:
-    """Passes on what came, where a Textbox turns anything into text: {} would be a prompt."""
-    box = gr.Textbox(**options)
-    box.preprocess = lambda payload: payload
-    return box
+def connect_controls(
+    stage: Stage, commanding: Commanding, run_id: gr.Textbox, watching: dict[str, Any]
+) -> None:
+    """Which button of a run calls what.
 
+    Args:
+        watching: options of an event that shows a run until it ends.
+    """
+    controls, steering, share = stage.controls, stage.steering, stage.share
+    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    # More than once: the first click may still be watching what it set going.
+    going_on = {"api_visibility": "private", "trigger_mode": "multiple", **watching}
 
-class Screen(NamedTuple):
-    live: gr.Video
-    result: gr.Video
+    controls.pause.click(commanding.pause, run_id, controls.pause, **private)
+    controls.resume.click(commanding.resume, run_id, **going_on)
+    controls.extend.click(commanding.extend, [run_id, controls.more], **going_on)
+    steering.change.click(
+        commanding.change_prompt, [run_id, steering.prompt, steering.blend], **going_on
+    )
+    steering.redo.click(
+        commanding.redo,
+        [run_id, steering.chunk, steering.is_new_seed, steering.other_prompt],
+        **going_on,
+    )
+    controls.timeline.select(choose_chunk, None, [steering.chunk, steering.accordion], **private)
 
-
-def build_screen(prefix: str, is_streaming: bool) -> Screen:
-    """A live player and, in its place later, the finished video. page.js changes over."""
-    with gr.Column(elem_id=f"{prefix}screen", elem_classes="screen", min_width=260):
-        live = gr.Video(
-            label="Live, refined" if prefix else "Live",
-            streaming=is_streaming,
-            autoplay=True,
-            interactive=False,
-            buttons=[],
-            elem_id=f"{prefix}live",
-            elem_classes="live",
-        )
-        result = gr.Video(
-            label="Finished, refined" if prefix else "Finished video",
-            interactive=False,
-            visible=False,
-            buttons=[],
-            elem_id=f"{prefix}result",
-            elem_classes="result",
-        )
-    return Screen(live, result)
+    share.favourite.click(commanding.toggle_favourite, run_id, share.favourite, **private)
+    for button, is_asked in ((share.delete, True), (share.keep, False)):
+        button.click(partial(gr.update, visible=is_asked), None, share.confirmation, **private)
+    share.confirm.click(commanding.delete, run_id, None, **private).success(
+        None, run_id, None, js="(id) => longtake.leave(id)", **private
+    )

@@ -59,6 +59,11 @@ class RunStatus:
         if isinstance(update, Progress):
             self._progress[update.is_refined] = update
 
+    @property
+    def num_playable(self) -> int:
+        """Frames of the preview that can be watched."""
+        return self._playable[False]
+
     def to_html(self) -> str:
         match self._latest:
             case Queued(position=position, wait=wait) if position > 0:

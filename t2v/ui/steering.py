@@ -1,20 +1,26 @@
-"""Commands of runs and the library, for programs and for parts of the page to come."""
+"""Commands of runs and the library, for programs and for the page."""
 
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from t2v.errors import T2VError
+from t2v.config import LIMITS, check_whole
+from t2v.errors import ConfigError, T2VError
 from t2v.jobs.worker import Worker
 from t2v.ui.words import clean, sentence, summary
 
 
 class Steered:
-    """Every command takes plain values and returns the run as JSON, as it is then."""
+    """Every command takes plain values and returns the run as JSON, as it is then.
 
-    def __init__(self, worker: Worker):
+    Args:
+        max_chunks: of one video, also of one that is extended.
+    """
+
+    def __init__(self, worker: Worker, max_chunks: int = LIMITS["num_chunks"][1]):
         self._worker = worker
+        self._max_chunks = max_chunks
 
     def commands(self) -> list[Callable]:
         return [
@@ -37,7 +43,18 @@ class Steered:
 
     def extend(self, run_id: str, num_chunks: float) -> dict[str, Any]:
         """Adds so many chunks to a video."""
-        return self._do(run_id, lambda: self._worker.extend(run_id, num_chunks))
+
+        def extend() -> None:
+            check_whole("num_chunks", num_chunks, 1, self._max_chunks)
+            before = self._worker.record(run_id).settings.config.num_chunks
+            if before + num_chunks > self._max_chunks:
+                raise ConfigError(
+                    f"a video may have {self._max_chunks} chunks on this server, and this one "
+                    f"has {before} already"
+                )
+            self._worker.extend(run_id, num_chunks)
+
+        return self._do(run_id, extend)
 
     def change_prompt(self, run_id: str, prompt: str, blend: float = 0) -> dict[str, Any]:
         """Another prompt for what comes next; `blend` chunks mix the old and the new one."""

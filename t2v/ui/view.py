@@ -29,10 +29,21 @@ class View(NamedTuple):
     refined_download: Any = gr.skip()
     compare: Any = gr.skip()
     compared: Any = gr.skip()
+    timeline: Any = gr.skip()
+    pause: Any = gr.skip()
+    resume: Any = gr.skip()
+    redo: Any = gr.skip()
+    change: Any = gr.skip()
+    favourite: Any = gr.skip()
+    delete: Any = gr.skip()
 
 
-def first_view(record: RunRecord, status: RunStatus) -> View:
-    """Of a run whose story is about to be told."""
+def first_view(record: RunRecord, status: RunStatus, drawn: str) -> View:
+    """Of a run whose story is about to be told.
+
+    Args:
+        drawn: its timeline.
+    """
     return View(
         status=status.to_html(),
         result=file_update(None),
@@ -46,11 +57,24 @@ def first_view(record: RunRecord, status: RunStatus) -> View:
         refined_download=file_update(None),
         compare=gr.update(visible=False),
         compared=file_update(None),
+        timeline=drawn,
+        pause=gr.update(value="Pause", visible=True, interactive=True),
+        resume=gr.update(visible=False),
+        redo=gr.update(interactive=False),
+        change=gr.update(interactive=True),
+        favourite=favourite_button(record.is_favourite),
+        delete=gr.update(interactive=False),
     )
 
 
-def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus) -> View:
+def growing_view(status: RunStatus, drawn: str) -> View:
+    """Of a run that has a chunk more, or fewer, or other ones to come."""
+    return View(timeline=drawn, redo=gr.update(interactive=status.num_playable > 0))
+
+
+def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus, drawn: str) -> View:
     """Of a run that has ended."""
+    is_complete = record.state == "finished"
     return View(
         status=status.to_html(),
         result=file_update(end.path),
@@ -63,7 +87,18 @@ def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus) -> V
         refined_result=file_update(end.refined_path),
         refined_download=file_update(end.refined_path),
         compare=gr.update(visible=end.refined_path is not None),
+        timeline=drawn,
+        pause=gr.update(value="Pause", visible=False),
+        resume=gr.update(visible=not is_complete),
+        redo=gr.update(interactive=status.num_playable > 0),
+        change=gr.update(interactive=not is_complete),
+        favourite=favourite_button(record.is_favourite),
+        delete=gr.update(interactive=True),
     )
+
+
+def favourite_button(is_favourite: bool) -> Any:
+    return gr.update(value="★ Favourite" if is_favourite else "☆ Favourite")
 
 
 def file_update(path: Path | None) -> Any:

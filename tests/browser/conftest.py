@@ -9,6 +9,7 @@ import pytest
 from t2v.jobs.worker import Worker
 from t2v.ui.launch import launch_page
 from t2v.ui.page import build_page
+from tests.browser.steps import SECOND
 from tests.fakes import PaintedRefiner, PaintingStream, opener, painted_preset
 
 
@@ -65,3 +66,25 @@ def serve(tmp_path, monkeypatch):
         worker.close()
         page.close()
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page of a visitor of its own and fails the test for errors in its console."""
+    contexts, errors = [], []
+
+    def open_page(url, context=None):
+        if context is None:
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        page.get_by_role("button", name="Generate").wait_for()
+        page.wait_for_timeout(0.5 * SECOND)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors

@@ -1,68 +1,14 @@
 """What a visitor sees and can do, in headless Chromium."""
 
-import re
 import time
 
 import pytest
 
-from t2v.media.video import read_frames
+from tests.browser.steps import SECOND, ask, download, live_time, run_of, wait_for_state
 from tests.fakes import PaintedRefiner, PaintingStream, is_yellow, read_number, read_numbers
 
 
 pytestmark = pytest.mark.browser
-
-SECOND = 1000  # Playwright counts in milliseconds
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens a page of a visitor of its own and fails the test for errors in its console."""
-    contexts, errors = [], []
-
-    def open_page(url, context=None):
-        if context is None:
-            context = browser.new_context(viewport={"width": 1280, "height": 900})
-            contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(url)
-        page.get_by_role("button", name="Generate").wait_for()
-        page.wait_for_timeout(0.5 * SECOND)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not errors
-
-
-def ask(page, prompt="a red star", chunks=6, seed=5, refine=False):
-    page.get_by_label("Prompt", exact=True).fill(prompt)
-    page.locator("#chunks input").fill(str(chunks))
-    page.get_by_label("New seed for every video").uncheck()
-    page.get_by_label("Seed", exact=True).fill(str(seed))
-    page.get_by_label("Refine", exact=True).set_checked(refine)
-    page.get_by_role("button", name="Generate").click()
-
-
-def live_time(page) -> float:
-    return page.evaluate("document.querySelector('#live video')?.currentTime ?? 0")
-
-
-def wait_for_state(page, state, seconds=40):
-    page.locator(f".status.{state}").wait_for(timeout=seconds * SECOND)
-
-
-def download(page, path, button="#download"):
-    with page.expect_download() as download:
-        page.locator(button).click()
-    download.value.save_as(path)
-    return read_frames(path)
-
-
-def run_of(page) -> str:
-    page.wait_for_function("location.search.includes('run=')")
-    return re.search("run=([0-9a-f]{24})", page.url)[1]
 
 
 def test_the_video_plays_while_it_is_being_made_and_ends_as_a_file(serve, visit, tmp_path):

@@ -44,13 +44,52 @@
     }
   }, 1000);
 
+  // A click on a chunk lets the finished video jump there; a live one only has what it has loaded.
+  document.addEventListener("click", (event) => {
+    const chunk = event.target.closest?.("[data-time]");
+    if (!chunk) return;
+    for (const video of document.querySelectorAll(".result video, .live video")) {
+      const time = Number(chunk.dataset.time);
+      if (time < video.duration) video.currentTime = time;
+    }
+  });
+
+  // Ids of the videos that this browser has made or seen, the newest first, the same in all tabs.
+  const KNOWN = "longtake-runs";
+  const known = () => {
+    try {
+      const ids = JSON.parse(localStorage.getItem(KNOWN) ?? "[]");
+      return Array.isArray(ids) ? ids : [];
+    } catch {
+      return [];
+    }
+  };
+  const keep = (ids) => {
+    try {
+      localStorage.setItem(KNOWN, JSON.stringify(ids.slice(0, 500)));
+    } catch {
+      // A browser that keeps nothing has a history until it is closed: the one of its links.
+    }
+  };
+
   window.longtake = {
-    // A reload, a bookmark or a copied link come back to the run that is shown.
+    known,
+    // A reload, a bookmark or a copied link come back to the run that is shown. Gives its link.
     remember(id) {
       const link = new URL(window.location);
       if (id) link.searchParams.set("run", id);
       else link.searchParams.delete("run");
       history.replaceState(history.state, "", link);
+      if (!id) return "";
+      keep([id, ...known().filter((other) => other !== id)]);
+      return `${link.origin}${link.pathname}?run=${id}`;
+    },
+    // A run that was deleted.
+    leave(id) {
+      keep(known().filter((other) => other !== id));
+      const link = new URL(window.location);
+      link.searchParams.delete("run");
+      window.location.assign(link);
     },
   };
 }

@@ -1,0 +1,88 @@
+"""What the buttons of a run do: a command to its worker, and then it is watched if nobody does."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+
+import gradio as gr
+
+from t2v.config import LIMITS
+from t2v.errors import T2VError
+from t2v.ui.handlers import Handlers
+from t2v.ui.status import count
+from t2v.ui.view import View, favourite_button
+from t2v.ui.words import clean, sentence
+
+
+class Commanding:
+    """Every value is checked by the worker, as for programs."""
+
+    def __init__(self, handlers: Handlers):
+        self._handlers = handlers
+        self._worker = handlers.worker
+        self._steered = handlers.steered
+
+    def pause(self, run_id):
+        self._steered.pause(run_id)
+        return gr.update(value="Pausing…", interactive=False)
+
+    async def resume(self, run_id) -> AsyncIterator[View]:
+        async for view in self._go_on(run_id, lambda: self._worker.resume(run_id)):
+            yield view
+
+    async def extend(self, run_id, num_chunks) -> AsyncIterator[View]:
+        def command() -> str:
+            self._steered.extend(run_id, num_chunks)
+            return f"{count(int(num_chunks), 'chunk')} more."
+
+        async for view in self._go_on(run_id, command):
+            yield view
+
+    async def change_prompt(self, run_id, prompt, blend) -> AsyncIterator[View]:
+        def command() -> str:
+            chunk = self._worker.change_prompt(run_id, clean(prompt), blend)
+            return f"The prompt changes at chunk {chunk}."
+
+        async for view in self._go_on(run_id, command):
+            yield view
+
+    async def redo(self, run_id, chunk, is_new_seed, prompt) -> AsyncIterator[View]:
+        def command() -> str:
+            seed = random.randint(*LIMITS["seed"]) if is_new_seed is True else None
+            words = clean(prompt) if prompt else None
+            self._worker.redo(run_id, chunk, seed=seed, prompt=words)
+            return f"Made anew from chunk {int(chunk)} on."
+
+        async for view in self._go_on(run_id, command):
+            yield view
+
+    def toggle_favourite(self, run_id):
+        try:
+            is_favourite = not self._worker.record(run_id).is_favourite
+        except T2VError as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+        self._steered.set_favourite(run_id, is_favourite)
+        return favourite_button(is_favourite)
+
+    def delete(self, run_id) -> None:
+        self._steered.delete(run_id)
+
+    async def _go_on(self, run_id, command: Callable[[], str | None]) -> AsyncIterator[View]:
+        """Who made the run is watching it as long as it goes on; one that had ended is watched
+        from here."""
+        is_watched, _ = self._worker.line.moments(run_id)
+        try:
+            said = command()
+        except T2VError as error:
+            raise gr.Error(sentence(error), duration=8, print_exception=False) from error
+        if is_watched:
+            if said:
+                gr.Info(said)
+            yield View()
+            return
+        async for view in self._handlers.show(run_id):
+            yield view
+
+
+def choose_chunk(event: gr.SelectData):
+    """A click in the timeline: (the chunk, the accordion with what can be done)."""
+    return event.index, gr.update(open=True)
