@@ -1,7 +1,9 @@
 """The app: python app.py, then open the address it prints. Models are loaded by its worker."""
 
 import argparse
+import atexit
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -157,5 +159,21 @@ def slice_opener():
     return open_slices
 
 
+def end_process() -> None:
+    """Ends the process without taking Python down first.
+
+    A thread that used torch hands Python objects back when the system ends it, which is after
+    `join`, and aborts the process if Python is gone by then.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    status = 1
+    atexit.register(end_process)  # registered first, so it is called last
+    try:
+        status = main()
+    except SystemExit as asked:
+        status = asked.code

@@ -293,10 +293,16 @@ class CamStage(MemoryStage):
 
 
 class ApmStage(MemoryStage):
-    """Long-term memory joins, on many windows that need it."""
+    """Long-term memory joins, on many windows that need it.
+
+    The longest stage, and the last: first chunks, which nothing but the text helps, go on to
+    improve for longer than the others and get most of the batch.
+    """
 
     name = "apm"
     learning_rate = 6e-4
+    first_batch = 8
+    later_batch = 4
     share_of_returns = 0.4
     with_anchor = True
 
