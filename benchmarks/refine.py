@@ -122,10 +122,11 @@ def latency(stack: Stack, refiner: Refiner, preset: Preset) -> dict:
             num_made += len(event.frames)
         elif isinstance(event, Chunk):
             num_out += len(event.frames)
-            last_seen = min(num_out + settings.overlap, num_made) - 1
-            out.append(now - made[last_seen])
+            if num_out < config.num_frames:  # the last overlap follows its chunk as a piece alone
+                last_seen = min(num_out + settings.overlap, num_made) - 1
+                out.append(now - made[last_seen])
         before = now
-    per_chunk = own_time / len(out)
+    per_chunk = own_time / settings.num_chunks(num_out)
     return {
         "seconds_per_refined_chunk": per_chunk,
         "seconds_per_refined_frame": own_time / num_out,

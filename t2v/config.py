@@ -1,5 +1,6 @@
 """Everything a video depends on, apart from the weights."""
 
+import re
 import reprlib
 from dataclasses import dataclass
 from math import ceil, sqrt
@@ -27,6 +28,8 @@ LIMITS = {
     "apm_strength": (0.0, 2.0),
 }
 SIDES = (16, 4096)  # pixels of a frame
+DRAWN_SIDES = (64, 1024)  # of a frame that is drawn
+DRAWN_MULTIPLE = 64  # of which those sides are: what every network's downsampling divides
 REFINER_LIMITS = {
     "num_inference_steps": (1, 500),
     "start_timestep": (1, 998),
@@ -62,6 +65,7 @@ class GenerationConfig:
     reseed: str = ""  # "6: 12 / 9: 44": other seeds from these chunks on
     apm_strength: float = 1.0  # scales SiLU(alpha_l) x_mixed; 0 is the paper's "without APM"
     use_cam: bool = True  # off: every chunk is drawn from text alone (naive continuation)
+    frame_size: tuple[int, int] | None = None  # (height, width) to draw; None: as it was learnt
     refine: bool = False  # a second, sharper video from the same frames
     blending: str = "causal"  # how the refiner joins its chunks
 
@@ -74,12 +78,16 @@ class GenerationConfig:
                 raise ConfigError(
                     f"{name} must have at most {MAX_PROMPT_LENGTH} characters, got {len(text)}"
                 )
+            if not is_unicode(text):
+                raise ConfigError(f"{name} must be text in UTF-8, got bytes that are none")
         if not self.prompt.strip():
             raise ConfigError("prompt must not be empty: say in a few words what to show")
         check_choices(self, {"scheduler": SCHEDULERS, "blending": BLENDINGS})
         for name in ("use_cam", "refine"):
             check_switch(self, name)
         check_numbers(self, LIMITS)
+        if self.frame_size is not None:
+            check_drawn_size(self)
         parse_prompt(self.prompt)
         check_reseed(self.reseed)
 
@@ -228,6 +236,42 @@ def check_size(settings: object, name: str) -> None:
             f"{name} must be [height, width], {low} to {high} each, got {brief(size)}"
         )
     object.__setattr__(settings, name, tuple(size))
+
+
+def check_drawn_size(config: GenerationConfig) -> None:
+    """Height and width; a list becomes a tuple."""
+    low, high = DRAWN_SIDES
+    size = config.frame_size
+    is_pair = isinstance(size, list | tuple) and len(size) == 2
+    if not is_pair or not all(
+        type(side) is int and low <= side <= high and side % DRAWN_MULTIPLE == 0 for side in size
+    ):
+        raise ConfigError(
+            f"frame_size must be [height, width], multiples of {DRAWN_MULTIPLE} from {low} to "
+            f"{high}, got {brief(size)}"
+        )
+    object.__setattr__(config, "frame_size", tuple(size))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from text like 320x576; whether they are allowed is for others to say.
+
+    Raises:
+        ConfigError: it is no size.
+    """
+    match = re.fullmatch(r"\s*(\d{1,5})\s*x\s*(\d{1,5})\s*", text)
+    if not match:
+        raise ConfigError(f"frame_size must be like 256x448, height first, got {brief(text)}")
+    return int(match[1]), int(match[2])
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written down: bytes of a command line that are no UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:

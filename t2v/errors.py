@@ -23,3 +23,11 @@ class MediaError(T2VError):
 
 class JobError(T2VError):
     """A run is unknown, or cannot do what was asked of it now."""
+
+
+OUT_OF_MEMORY = "There was not enough memory for this video; close other programs and try again."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the computer's or the GPU's memory was used up; asked without loading torch."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

@@ -22,6 +22,7 @@ from t2v.media.video import read_metadata
 
 MAX_BYTES = 5_000_000  # of a JSON file: 10,000 chunks need less than one million
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "av")
+REFINING = ("prompt", "negative_prompt", "seed", "blending", "preset", "version")
 SETTINGS = {field.name for field in fields(GenerationConfig)}
 
 
@@ -32,12 +33,10 @@ class Origin:
     config: GenerationConfig
     preset: str
     version: str = __version__
-    frame_size: tuple[int, int] | None = None  # (height, width), if not the preset's own
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, all on one level, for the tags of a file."""
-        values = asdict(self.config) | {"preset": self.preset, "version": self.version}
-        return values | ({"frame_size": list(self.frame_size)} if self.frame_size else {})
+        return asdict(self.config) | {"preset": self.preset, "version": self.version}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Origin":
@@ -47,14 +46,16 @@ class Origin:
             ConfigError: the values are no settings, or out of range.
         """
         preset, version = values.get("preset"), values.get("version")
-        size = values.get("frame_size")
+        if values.get("is_refined_file") is True:
+            settings = ", ".join(f"{name} {values.get(name)!r}" for name in REFINING)
+            raise ConfigError(
+                "this file is another video, made sharper by `t2v refine`, and cannot be made from "
+                f"settings alone; they were: {settings[:400]}"
+            )
         if not isinstance(preset, str) or not isinstance(version, str) or "prompt" not in values:
             raise ConfigError("this file does not say how it was made")
-        is_pair = isinstance(size, list) and [type(side) for side in size] == [int, int]
-        if size is not None and not is_pair:
-            raise ConfigError(f"frame_size must be [height, width], got {str(size)[:40]!r}")
         config = GenerationConfig(**{k: values[k] for k in values.keys() & SETTINGS})
-        return cls(config=config, preset=preset, version=version, frame_size=size and tuple(size))
+        return cls(config=config, preset=preset, version=version)
 
 
 def read_origin(path: Path) -> Origin:
@@ -106,6 +107,12 @@ def describe(
         "chunks": list(chunks),
         "refined_chunks": list(refined_chunks),
     }
+
+
+def describe_refined(config: GenerationConfig, preset: str) -> dict[str, Any]:
+    """What the file of a video says that was made from another one by refining it."""
+    values = asdict(config) | {"preset": preset, "version": __version__}
+    return {name: values[name] for name in REFINING} | {"is_refined_file": True}
 
 
 def again_command(name: str) -> str:

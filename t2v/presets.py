@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from t2v.config import GenerationConfig, RefinerSettings
+from t2v.config import DRAWN_MULTIPLE, GenerationConfig, RefinerSettings, fit_area
 from t2v.errors import ConfigError, PresetError
 
 
@@ -121,24 +121,32 @@ class Preset:
             raise PresetError(f"preset {self.name} cannot refine: {self.refiner_unavailable}")
         return self.refiner
 
-    def at_size(self, height: int, width: int) -> "Preset":
+    def at_size(self, frame_size: tuple[int, int] | None) -> "Preset":
         """The same preset with frames of another size; its video files grow in proportion.
 
-        Raises:
-            ConfigError: a side is not a multiple of 64 from 64 to 1024.
+        Args:
+            frame_size: height, width; None is the preset's own.
         """
-        for side in (height, width):
-            if side % 64 or not 64 <= side <= 1024:
-                raise ConfigError(
-                    f"sizes must be multiples of 64 from 64 to 1024, got {height}x{width}"
-                )
+        if frame_size is None:
+            return self
         display_size = tuple(
             side * shown // drawn
             for side, shown, drawn in zip(
-                (height, width), self.display_size, self.frame_size, strict=True
+                frame_size, self.display_size, self.frame_size, strict=True
             )
         )
-        return replace(self, frame_size=(height, width), display_size=display_size)
+        refiner = self.refiner
+        if refiner:
+            shown = fit_area(frame_size, refiner.display_size, multiple=2)
+            refiner = replace(refiner, display_size=shown)
+        return replace(self, frame_size=frame_size, display_size=display_size, refiner=refiner)
+
+    @property
+    def other_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Sizes to offer beside its own: about 16:9, lying and standing."""
+        height, width = self.frame_size
+        long = DRAWN_MULTIPLE * max(1, round(width * 16 / 9 / DRAWN_MULTIPLE))
+        return (height, long), (long, height)
 
     def config(self, **settings: Any) -> GenerationConfig:
         """The preset's defaults, with `settings` over them.

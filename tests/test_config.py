@@ -13,6 +13,7 @@ from t2v.config import (
     RefinerSettings,
     brief,
     fit_area,
+    parse_size,
 )
 from t2v.errors import ConfigError
 
@@ -196,3 +197,33 @@ def test_a_refined_chunk_adds_16_frames(num_frames, num_chunks):
 )
 def test_an_area_is_filled_in_the_same_proportions(size, multiple, fitted):
     assert fit_area(size, (176, 176), multiple) == fitted
+
+
+@pytest.mark.parametrize(
+    "size", [64, (64,), (64, 0), (64, 100), (64, 2048), (64.0, 64), "64x64", (64, True), (64, 64, 3)]
+)
+def test_a_size_to_draw_is_named_if_it_is_none(size):
+    with pytest.raises(ConfigError, match=r"^frame_size must be \[height, width\], multiples of 64 "):
+        new_config(frame_size=size)
+
+
+def test_a_size_to_draw_may_come_as_a_list():
+    assert new_config(frame_size=[64, 128]).frame_size == (64, 128)
+
+
+@pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
+def test_bytes_that_are_no_text_are_refused_in_words(name):
+    with pytest.raises(ConfigError, match=f"^{name} must be text in UTF-8"):
+        new_config(**{name: "a red \udcff star"})
+
+
+@pytest.mark.parametrize("text, size", [("256x448", (256, 448)), (" 64 x 128 ", (64, 128))])
+def test_a_size_can_be_written_as_text(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "256", "256x", "x448", "-1x64", "a" * 5000, "640000x64"])
+def test_text_that_is_no_size_is_named(text):
+    with pytest.raises(ConfigError, match="^frame_size must be like 256x448") as error:
+        parse_size(text)
+    assert len(str(error.value)) < 200

@@ -192,10 +192,10 @@ def test_a_run_without_a_refined_video_has_nothing_beside_it(start):
 
 
 def test_the_switch_cannot_be_moved_where_the_preset_cannot_refine(start):
-    *_, switch = start().choose_preset("absent")
+    *_, switch, _ = start().choose_preset("absent")
     assert (switch["interactive"], switch["value"]) == (False, False)
     assert switch["info"] == "The absent preset has no refiner."
-    *_, switch = start().choose_preset("painted")
+    *_, switch, _ = start().choose_preset("painted")
     assert switch["interactive"] is True
 
 
@@ -366,7 +366,7 @@ def test_programs_are_looked_for_on_the_path(monkeypatch):
 
 
 def test_choosing_a_preset_brings_its_defaults(start):
-    *defaults, examples, description, _ = start().choose_preset("absent")
+    *defaults, examples, description, _, _ = start().choose_preset("absent")
     assert defaults == [6, 1, 4, 7.5, "ddim"]
     assert examples["samples"] == [["a red star over the sea"], ["two blue rings"]]
     assert "Its weights are not in nowhere" in description
@@ -394,8 +394,8 @@ def test_nothing_about_models_or_paths_can_be_set(start):
         for name, endpoint in endpoints.items()
     }
     assert names == {
-        "/generate": set(INPUTS) | {"write_metadata"},
-        "/make": set(INPUTS) - {"randomize_seed"} | {"write_metadata"},
+        "/generate": set(INPUTS) | {"write_metadata", "size", "reseed"},
+        "/make": set(INPUTS) - {"randomize_seed"} | {"write_metadata", "size", "reseed"},
         "/side_by_side": {"run_id", "other"},
         "/settings": {"file"},
         "/extend": {"run_id", "num_chunks"},
@@ -417,11 +417,16 @@ def test_a_preset_of_another_name_or_not_installed_makes_no_run(start, preset):
 
 def test_settings_of_a_run_come_back_with_its_link(start):
     handlers = start()
-    run_id = collect(handlers.generate(**INPUTS | {"negative_prompt": "rain"}))[-1].run_id
+    run_id = collect(
+        handlers.generate(
+            **INPUTS | {"negative_prompt": "rain", "size": "64x128", "reseed": "2: 5"}
+        )
+    )[-1].run_id
     restored = handlers.restore("", request(run=run_id))
-    *values, refine, blending = restored
+    *values, refine, blending, size, reseed = restored
     assert values == ["a red star", "painted", 3, 1, 2, 7.5, "ddim", True, "rain"]
     assert (refine["value"], blending) == (False, "causal")
+    assert (size["value"], reseed) == ("64x128", "2: 5")
     assert all(is_skipped(value) for value in handlers.restore("", request()))
 
 

@@ -156,7 +156,7 @@ def test_the_refiners_room_is_foreseen(preset):
     weights, latents = refiner_size(preset, stack)
     assert weights > num_bytes(load_refiner(preset, stack=stack).unet) / 2  # stored in half
     assert latents == 24 * 4 * 12 * 12 * 4
-    arguments = (stack.placement._networks, stack.latent_shape, 16, 4)
+    arguments = (stack.placement._networks, stack.latent_shape(), 16, 4)
     without, peaks = predict_peaks(*arguments), predict_peaks(*arguments, (weights, latents))
     assert all(peaks[profile] >= without[profile] for profile in PROFILES)
     assert peaks["full"] >= without["full"] + weights
@@ -279,5 +279,5 @@ def test_profiles_go_down_to_the_smallest():
 def test_smaller_profiles_are_smaller(preset):
     stack = load_stack(preset, device="cpu", memory="full")
     networks = stack.placement._networks
-    peaks = predict_peaks(networks, stack.latent_shape, 16, stack.autoencoder.downsampling)
+    peaks = predict_peaks(networks, stack.latent_shape(), 16, stack.autoencoder.downsampling)
     assert peaks["full"] > peaks["balanced"] > peaks["low"] > forecast.RESERVE

@@ -19,6 +19,7 @@ from small_modelscope import (
     write_home,
 )
 
+from t2v.config import Acceleration
 from t2v.checkpoints import modelscope_names, write_weights
 from t2v.errors import CheckpointError
 from t2v.events import Chunk
@@ -162,7 +163,7 @@ def test_the_stack_is_made_of_the_classes_of_the_paper(stack):
     assert isinstance(stack.text_encoder, OpenClipTextEncoder)
     assert isinstance(stack.image_encoder, OpenClipImageEncoder)
     assert stack.initial_unet is stack.first_unet
-    assert stack.latent_shape == (4, 4, 6)
+    assert stack.latent_shape() == (4, 4, 6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -175,9 +176,21 @@ def test_two_chunks_come_out(preset, dtype):
     assert all(np.ptp(chunk.frames) > 0 for chunk in chunks)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="xFormers loads where there is a GPU")
+def test_the_autoencoder_keeps_its_own_attention(preset, stack):
+    """It has groups and a residual in its layers, which the runner of the UNets does not know."""
+    config = preset.config(prompt="red", num_chunks=2, num_inference_steps=1)
+    fast = load_stack(preset, device="cpu", acceleration=Acceleration(attention="xformers"))
+    frames, expected = (
+        [event.frames for event in stream(each, config) if isinstance(event, Chunk)]
+        for each in (fast, stack)
+    )
+    assert all(map(np.array_equal, frames, expected))
+
+
 @pytest.mark.parametrize("size", [(64, 128), (128, 64)])
 def test_other_sizes_than_squares_work(preset, size):
-    stack = load_stack(preset.at_size(*size), device="cpu")
+    stack = load_stack(preset.at_size(size), device="cpu")
     config = preset.config(prompt="red", num_chunks=2, num_inference_steps=1)
     chunks = [event for event in stream(stack, config) if isinstance(event, Chunk)]
     assert [chunk.frames.shape for chunk in chunks] == [(16, *size, 3), (8, *size, 3)]

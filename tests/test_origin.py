@@ -3,6 +3,7 @@
 import json
 import shlex
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("size", [None, (64, 128)])
 def test_settings_come_back_from_a_video_and_from_the_json_beside_it(write, size):
-    origin = Origin(config=CONFIG, preset="shapes", frame_size=size)
+    origin = Origin(config=replace(CONFIG, frame_size=size), preset="shapes")
     assert read_origin(write("video.mp4", origin.to_json())) == origin
     beside = describe(origin, "video.json", {}, ["a", "b"])
     assert read_origin(write("video.json", json.dumps(beside))) == origin

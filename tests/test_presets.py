@@ -256,9 +256,26 @@ def test_what_cannot_be_extended_is_named(tmp_path, extends, complaint):
 
 def test_another_size_is_shown_in_proportion(write):
     preset = load_preset(write(frame_size="[256, 256]", display_size="[512, 512]"))
-    other = preset.at_size(320, 576)
+    other = preset.at_size((320, 576))
     assert (other.frame_size, other.display_size) == ((320, 576), (640, 1152))
     assert other.name == preset.name
+    assert preset.at_size(None) == preset
+
+
+def test_the_refined_video_has_the_proportions_of_its_preview():
+    preset = list_presets()["modelscope"].at_size((256, 448))
+    height, width = preset.refiner.display_size
+    assert width / height == pytest.approx(448 / 256, abs=0.01)
+    assert height * width == pytest.approx(720 * 720, rel=0.01)
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_sizes_that_are_offered_are_allowed(name):
+    preset = list_presets()[name]
+    for size in preset.other_sizes:
+        assert preset.config(prompt="any", frame_size=size).frame_size == size
+    (wide, tall) = preset.other_sizes
+    assert wide == tall[::-1] != preset.frame_size
 
 
 def test_bundled_weights_need_nothing(write):

@@ -28,6 +28,8 @@ MAKE = [
     ("refine", False),
     ("blending", "causal"),
     ("write_metadata", True),
+    ("size", ""),
+    ("reseed", ""),
 ]
 NAMES = [name for name, _ in MAKE]
 SECONDS = 5.0  # an answer may take, on a machine that is busy with other tests; alone it is < 0.2
@@ -112,6 +114,13 @@ def num_runs(worker) -> int:
         ("use_cam", "yes"),
         ("use_cam", None),
         ("refine", 1),
+        ("size", "100x128"),
+        ("size", "64x99999"),
+        ("size", "../../x"),
+        ("size", [64, 128]),
+        ("size", "6" * 5_000_000),
+        ("reseed", "x: 3"),
+        ("reseed", {"a": 1}),
     ],
     ids=lambda value: repr(value)[:24],
 )

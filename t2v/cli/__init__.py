@@ -5,7 +5,7 @@ import sys
 
 from t2v import __version__
 from t2v.cli import compare, download, evaluate, generate, gif, presets, refine, show, train
-from t2v.errors import T2VError
+from t2v.errors import OUT_OF_MEMORY, T2VError, is_out_of_memory
 
 
 COMMANDS = (generate, refine, show, gif, compare, presets, download, evaluate, train)
@@ -18,6 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except T2VError as error:
         print(f"t2v {options.command}: {error}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:  # torch's is one of the latter
+        if not is_out_of_memory(error):
+            raise
+        print(f"t2v {options.command}: {OUT_OF_MEMORY}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"t2v {options.command}: stopped", file=sys.stderr)

@@ -1,11 +1,10 @@
 """What commands share: reading arguments, and checking files before the work."""
 
 import argparse
-import re
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from t2v.config import ATTENTIONS, BLENDINGS, Acceleration
+from t2v.config import ATTENTIONS, BLENDINGS, Acceleration, parse_size
 from t2v.errors import ConfigError, MediaError
 
 
@@ -27,10 +26,10 @@ def number(text: str) -> int | float:
 
 def frame_size(text: str) -> tuple[int, int]:
     """320x576: whether it is allowed is for the preset to say."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"not a size like 256x448: {text!r}")
-    return int(match[1]), int(match[2])
+    try:
+        return parse_size(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_acceleration(command: argparse.ArgumentParser) -> None:

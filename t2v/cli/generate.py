@@ -69,6 +69,7 @@ def add(commands) -> None:
     command.add_argument("--blending", help=BLENDING_HELP)
     command.add_argument(
         "--size",
+        dest="frame_size",
         type=frame_size,
         metavar="HEIGHTxWIDTH",
         help="of the frames that are drawn, multiples of 64 (default: what the model learned)",
@@ -91,12 +92,10 @@ def run(options) -> int:
     like = find_like(options)
     name = options.preset or (like and like.preset)
     preset = find_preset(name) if name else default_preset()[0]
-    size = options.size or (like and like.frame_size)
-    if size:
-        preset = preset.at_size(*size)
     names = ("prompt", "negative_prompt", *LIMITS, "reseed", "scheduler", "use_cam", "refine")
-    said = given(options, (*names, "blending"))
+    said = given(options, (*names, "blending", "frame_size"))
     config = preset.config(**((asdict(like.config) if like else {}) | said))
+    preset = preset.at_size(config.frame_size)
     check_output("--out", options.out, ".mp4", options.force)
     json_out = options.out.with_suffix(".json")
     if options.metadata:
@@ -114,7 +113,7 @@ def run(options) -> int:
     from t2v.pipeline.stack import load_stack
     from t2v.pipeline.streaming_t2v import stream
 
-    origin = Origin(config=config, preset=preset.name, frame_size=size)
+    origin = Origin(config=config, preset=preset.name)
     metadata = origin.to_json() if options.metadata else None
     stack = load_stack(
         preset, memory=options.memory, refine=config.refine, acceleration=acceleration(options)

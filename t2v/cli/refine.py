@@ -1,10 +1,8 @@
 """`t2v refine`: any video, sharper."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
-from t2v import __version__
 from t2v.cli.arguments import BLENDING_HELP, MEMORY_HELP, check_output, given, number
 from t2v.cli.progress import report, with_progress
 from t2v.config import LIMITS, SIDES, fit_area
@@ -29,6 +27,12 @@ def add(commands) -> None:
     command.add_argument("--blending", help=BLENDING_HELP)
     command.add_argument("--memory", help=MEMORY_HELP)
     command.add_argument("--out", type=Path, required=True, help="the .mp4 file to write")
+    command.add_argument(
+        "--no-metadata",
+        dest="metadata",
+        action="store_false",
+        help="write no settings into the file",
+    )
     command.add_argument("--force", action="store_true", help="overwrite the file")
     command.set_defaults(run=run)
 
@@ -49,6 +53,7 @@ def run(options) -> int:
         raise MediaError("--out is the video that is read; give another name")
 
     from t2v.media.images import resize
+    from t2v.origin import describe_refined
     from t2v.pipeline.refinement import refine
     from t2v.pipeline.refiner import load_refiner
     from t2v.pipeline.streaming_t2v import prompt_notices
@@ -58,7 +63,7 @@ def run(options) -> int:
     for notice in (*refiner.notices, *(notice.text for notice in unread)):
         print(notice, file=sys.stderr)
     size = fit_area(video.size, settings.display_size, multiple=2)
-    metadata = {**asdict(config), "preset": preset.name, "version": __version__}
+    metadata = describe_refined(config, preset.name) if options.metadata else None
     total = video.num_frames and settings.num_chunks(video.num_frames)
     interrupted = False
     with VideoWriter(options.out, fps=video.fps, metadata=metadata) as writer:

@@ -10,7 +10,7 @@ def add(commands) -> None:
         "train", help="train the shapes stack from nothing", description=run.__doc__
     )
     command.add_argument(
-        "--out", type=Path, default=Path("assets/shapes"), help="folder of weights"
+        "--out", type=Path, required=True, help="folder of weights; assets/shapes has the bundled"
     )
     command.add_argument(
         "--work", type=Path, default=Path("training"), help="folder of checkpoints, logs, samples"

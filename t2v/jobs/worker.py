@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from t2v.errors import JobError, MediaError, T2VError
+from t2v.errors import OUT_OF_MEMORY, JobError, MediaError, T2VError, is_out_of_memory
 from t2v.events import Notice
 from t2v.jobs.follower import Follower
 from t2v.jobs.library import Library
@@ -269,8 +269,8 @@ def others(moments: tuple[Moment, ...], new: Moment) -> Iterator[Progress]:
 
 def sentence_about(error: Exception) -> str:
     """Words for a failure that nobody foresaw; the log has the details."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "There was not enough memory for this video; close other programs and try again."
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
     if isinstance(error, OSError) and error.strerror:
         return f"The disk refused a file of this video: {error.strerror}."
     return f"Something in Longtake broke ({type(error).__name__}); the log has the details."

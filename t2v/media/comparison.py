@@ -28,9 +28,13 @@ def write_side_by_side(left: Path, right: Path, path: Path) -> None:
                 opened.enter_context(VideoFileClip(str(video), audio=False))
                 for video in (left, right)
             ]
-            height = max(clip.h for clip in clips)
+            height = even(max(clip.h for clip in clips))
             seconds = min(clip.duration for clip in clips)
-            clips = [clip.resized(height=height).subclipped(0, seconds) for clip in clips]
+            sizes = [(even(clip.w * height / clip.h), height) for clip in clips]
+            clips = [
+                clip.resized(size).subclipped(0, seconds)
+                for clip, size in zip(clips, sizes, strict=True)
+            ]
             clips_array([clips]).write_videofile(
                 str(part),
                 codec="libx264",
@@ -45,3 +49,8 @@ def write_side_by_side(left: Path, right: Path, path: Path) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def even(side: float) -> int:
+    """The nearest even number: video files have one colour per 2x2 pixels."""
+    return max(2, 2 * round(side / 2))

@@ -231,5 +231,6 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def reason(error: Exception) -> str:
-    """The system's words without the path, which is nobody else's business."""
-    return getattr(error, "strerror", None) or str(error)
+    """The system's words without the path, which is nobody else's business, and without a log."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words.strip().partition("\n")[0]

@@ -10,7 +10,7 @@ from t2v.errors import ConfigError
 from t2v.models.attention import set_attention_backend
 
 
-COMPILED = ("unet", "extractor", "first_unet", "refiner")  # what runs at every step
+AT_EVERY_STEP = ("unet", "extractor", "first_unet", "refiner")
 
 
 def accelerate(
@@ -28,15 +28,16 @@ def accelerate(
         What the user should know, in sentences.
     """
     notices = ()
+    in_the_loop = {name: networks[name] for name in AT_EVERY_STEP if name in networks}
     if acceleration.channels_last:
         for network in networks.values():
             use_channels_last(network)
     if acceleration.attention != "torch":
-        notices = choose_attention(networks, acceleration.attention)
+        notices = choose_attention(in_the_loop, acceleration.attention)
     if not acceleration.compiled:
         return notices
     if profile == "full":
-        compile_networks(networks, device)
+        compile_networks(in_the_loop, device)
         return notices
     return (
         *notices,
@@ -46,7 +47,7 @@ def accelerate(
 
 
 def choose_attention(networks: Mapping[str, nn.Module], backend: str) -> tuple[str, ...]:
-    """Makes the attention of all networks run on a backend; on torch's where it does not load."""
+    """Makes the attention of the networks run on a backend; on torch's where it does not load."""
     try:
         for network in networks.values():
             set_attention_backend(network, backend)
@@ -60,20 +61,18 @@ def choose_attention(networks: Mapping[str, nn.Module], backend: str) -> tuple[s
 def compile_networks(
     networks: Mapping[str, nn.Module], device: torch.device, backend: str = "inductor"
 ) -> None:
-    """Has every network that runs at every step compiled as one graph, with static shapes.
+    """Has every network compiled as one graph, with static shapes.
 
     On a GPU the kernels of a call are recorded, and replayed together (CUDA graphs): 16 small
     frames take less time than launching their kernels one by one. Another size of frames, or
     another number of texts, is compiled again.
 
     Args:
-        networks: by their names in a stack.
         backend: of torch.compile.
     """
     options = {"mode": "reduce-overhead"} if device.type == "cuda" else {}
-    for name in COMPILED:
-        if name in networks:
-            networks[name].compile(backend=backend, dynamic=False, fullgraph=True, **options)
+    for network in networks.values():
+        network.compile(backend=backend, dynamic=False, fullgraph=True, **options)
 
 
 def use_channels_last(model: nn.Module) -> None:

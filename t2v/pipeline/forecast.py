@@ -102,9 +102,7 @@ def describe_fit(peaks: Mapping[str, int], free_bytes: int) -> str:
 
 
 def describe_choice(profile: str, peaks: Mapping[str, int], free_bytes: int) -> tuple[str, ...]:
-    """The same with what was chosen of it; nothing where all fits."""
-    if profile == "full":
-        return ()
+    """The same with what was chosen of it, as one notice."""
     return (f"{describe_fit(peaks, free_bytes)} Running {profile}.",)
 
 

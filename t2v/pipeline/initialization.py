@@ -38,7 +38,7 @@ def draw_chunk(
 ) -> Iterator[Latents]:
     """Denoises 16 frames from pure noise of the chunk's own, as the settings say."""
     generator = noise_generator(config.seed_of(index), stage, index)
-    channels, height, width = stack.latent_shape
+    channels, height, width = stack.latent_shape(config.frame_size)
     noise = torch.randn(1, channels, CHUNK_FRAMES, height, width, generator=generator)
     return denoise(
         guided(in_precision(predict, stack.unet.dtype), config.guidance_scale),

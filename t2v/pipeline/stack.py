@@ -73,11 +73,10 @@ class Stack:
         if self.placement:
             self.placement.use(*names)
 
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width of one frame's latents."""
+    def latent_shape(self, frame_size: tuple[int, int] | None = None) -> tuple[int, int, int]:
+        """Channels, height, width of the latents of one frame, by default of the stack's size."""
         scale = self.autoencoder.downsampling
-        height, width = self.frame_size
+        height, width = frame_size or self.frame_size
         return self.unet.config.in_channels, height // scale, width // scale
 
 
@@ -141,7 +140,7 @@ def load_stack(
 def refiner_size(preset: Preset, stack: Stack) -> tuple[int, int]:
     """Bytes of the weights of a preset's refiner, and of its latents of one chunk."""
     settings, itemsize = preset.find_refiner(), stack.unet.dtype.itemsize
-    channels, scale = stack.latent_shape[0], stack.autoencoder.downsampling
+    channels, scale = stack.latent_shape()[0], stack.autoencoder.downsampling
     height, width = (-(-side // scale) for side in settings.frame_size)
     files = preset.refiner_folder.glob("*.safetensors")
     latents = settings.chunk_frames * channels * height * width * itemsize
@@ -160,10 +159,10 @@ def place_networks(
     Returns:
         Also what the user should know of it, in sentences.
     """
-    if device.type != "cuda" or memory == "full":
+    if device.type != "cuda":
         return Placement(networks, device, memory or "full"), ()
     peaks = predict_peaks(
-        networks, stack.latent_shape, CHUNK_FRAMES, stack.autoencoder.downsampling, refiner
+        networks, stack.latent_shape(), CHUNK_FRAMES, stack.autoencoder.downsampling, refiner
     )
     free_bytes, _ = torch.cuda.mem_get_info(device)
     placement = Placement(networks, device, memory or choose_profile(peaks, free_bytes))

@@ -37,6 +37,8 @@ class Api:
         refine,
         blending,
         write_metadata,
+        size="",
+        reseed="",
         request: gr.Request | None = None,
     ) -> AsyncIterator[tuple[dict[str, Any], list[str] | None]]:
         """Makes a video from text and tells how far it is: (event, files).
@@ -59,6 +61,8 @@ class Api:
             refine: whether to make a second, sharper video too.
             blending: how refined chunks are joined.
             write_metadata: whether the files say how they were made.
+            size: of the frames that are drawn, height first, like 256x448; empty: the preset's own.
+            reseed: other seeds from some chunks on, like 6: 12 / 9: 44.
         """
         run_id = self._handlers.submit(
             prompt=prompt,
@@ -74,6 +78,8 @@ class Api:
             refine=refine,
             blending=blending,
             write_metadata=write_metadata,
+            size=size,
+            reseed=reseed,
             visitor=visitor_of(request),
         )
         worker = self._handlers.worker

@@ -31,7 +31,14 @@ from t2v.ui.steering import Steered
 from t2v.ui.timeline import changes_timeline, timeline
 from t2v.ui.view import View, first_view, growing_view, last_view, refine_switch
 from t2v.ui.visitors import visitor_of
-from t2v.ui.words import clean, describe_preset, sentence, summary
+from t2v.ui.words import (
+    chosen_size,
+    clean,
+    describe_preset,
+    sentence,
+    size_choice,
+    summary,
+)
 
 
 LOOKS_PER_SECOND = 5
@@ -79,6 +86,8 @@ class Handlers:
         refine=False,
         blending="causal",
         write_metadata=True,
+        size="",
+        reseed="",
         request: gr.Request | None = None,
     ) -> AsyncIterator[View]:
         """Makes a video. Streams segments and status; the last value has the finished file."""
@@ -96,13 +105,24 @@ class Handlers:
             refine=refine,
             blending=blending,
             write_metadata=write_metadata,
+            size=size,
+            reseed=reseed,
             visitor=visitor_of(request),
         )
         async for view in self.show(run_id):
             yield view
 
     def submit(
-        self, *, prompt, negative_prompt, preset, write_metadata, visitor="", **settings
+        self,
+        *,
+        prompt,
+        negative_prompt,
+        preset,
+        write_metadata,
+        size="",
+        reseed="",
+        visitor="",
+        **settings,
     ) -> str:
         """Puts a video into the queue; returns the id of its run. Checks every setting itself:
         programs send what they like, and components pass it on.
@@ -115,8 +135,13 @@ class Handlers:
             if chosen.unavailable:
                 raise PresetError(chosen.unavailable)
             config = chosen.config(
-                prompt=clean(prompt), negative_prompt=clean(negative_prompt or ""), **settings
+                prompt=clean(prompt),
+                negative_prompt=clean(negative_prompt or ""),
+                frame_size=chosen_size(size, chosen),
+                reseed=clean(reseed or ""),
+                **settings,
             )
+            chosen = chosen.at_size(config.frame_size)
             if config.num_chunks > self.max_chunks:
                 raise ConfigError(
                     f"num_chunks must be a whole number from 1 to {self.max_chunks} on this "
@@ -220,7 +245,7 @@ class Handlers:
 
     def choose_preset(self, name):
         """The defaults of a preset for (chunks, APM, steps, guidance, scheduler), then its
-        examples, its description and the refine switch."""
+        examples, its description, the refine switch and its sizes."""
         try:
             preset = self._preset(name)
         except PresetError as error:
@@ -235,16 +260,17 @@ class Handlers:
             gr.update(samples=[[example] for example in preset.examples]),
             describe_preset(preset),
             refine_switch(preset, config.refine),
+            size_choice(preset, config.frame_size),
         )
 
     def restore(self, last_run, request: gr.Request):
         """The settings of the run that is shown, so that they can be seen and used again:
         (prompt, preset, chunks, APM, steps, guidance, scheduler, CAM, negative prompt, refine,
-        blending)."""
+        blending, size, later seeds)."""
         try:
             settings = self.worker.record(request.query_params.get("run") or last_run).settings
         except JobError:
-            return (gr.skip(),) * 11
+            return (gr.skip(),) * 13
         return self.fill_in(settings.config, settings.preset)
 
     def fill_in(self, config: GenerationConfig, preset: str) -> tuple:
@@ -262,6 +288,8 @@ class Handlers:
             config.negative_prompt,
             refine_switch(preset, config.refine) if preset else gr.skip(),
             config.blending,
+            size_choice(preset, config.frame_size) if preset else gr.skip(),
+            config.reseed,
         )
 
     def describe_length(self, num_chunks, preset) -> str:

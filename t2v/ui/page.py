@@ -18,7 +18,7 @@ from t2v.ui.launch import VIEWERS
 from t2v.ui.parts import text_box
 from t2v.ui.stage import Stage, build_stage
 from t2v.ui.view import View
-from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choice
+from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choice, size_choices
 
 
 LENGTHS = {"3 s": 3, "9 s": 9, "30 s": 30, "2 min": 120}
@@ -158,6 +158,19 @@ def build_page(
                         placeholder="What should not be seen?",
                         lines=2,
                     )
+                    size = gr.Dropdown(
+                        size_choices(chosen),
+                        value="",
+                        allow_custom_value=True,
+                        label=LABELS["frame_size"],
+                        info="Height x width. The model is at its best at its own.",
+                    )
+                    reseed = text_box(
+                        label=LABELS["reseed"],
+                        value="",
+                        placeholder="6: 12 / 9: 44",
+                        info="Other seeds from these chunks on.",
+                    )
                     write_metadata = gr.Checkbox(
                         label=LABELS["write_metadata"],
                         value=True,
@@ -219,6 +232,8 @@ def build_page(
             refine,
             blending,
             write_metadata,
+            size,
+            reseed,
         ]
         restored = [part for part in inputs if part not in (seed, randomize_seed, write_metadata)]
         private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
@@ -290,6 +305,7 @@ def build_page(
                 examples,
                 description,
                 refine,
+                size,
             ],
             **private,
         )

@@ -3,8 +3,10 @@
 import re
 from typing import Any
 
-from t2v.config import MAX_PROMPT_LENGTH
-from t2v.errors import T2VError
+import gradio as gr
+
+from t2v.config import MAX_PROMPT_LENGTH, brief, parse_size
+from t2v.errors import ConfigError, T2VError
 from t2v.jobs.run_folder import RunRecord
 from t2v.presets import Preset
 
@@ -25,6 +27,7 @@ LABELS = {  # names of settings, as people see them
     "refine": "Refine",
     "blending": "Blending",
     "reseed": "Later seeds",
+    "frame_size": "Size",
     "blend": "Blend",
     "chunk": "Chunk",
     "write_metadata": "Write the settings into the files",
@@ -58,6 +61,36 @@ def describe_preset(preset: Preset) -> str:
 def preset_choice(preset: Preset) -> str:
     """Its line in the list of presets."""
     return f"{preset.title} (not installed)" if preset.unavailable else preset.title
+
+
+def size_choices(preset: Preset) -> list[tuple[str, str]]:
+    """What the list of sizes offers: the words, and the value, which is empty for the own size."""
+    others = [size_text(size) for size in preset.other_sizes]
+    own = f"{size_text(preset.frame_size)}, the model's own"
+    return [(own, ""), *((size, size) for size in others)]
+
+
+def size_choice(preset: Preset, size: tuple[int, int] | None) -> dict[str, Any]:
+    """An update of the list of sizes, with one of them chosen."""
+    return gr.update(choices=size_choices(preset), value=size_text(size) if size else "")
+
+
+def chosen_size(text, preset: Preset) -> tuple[int, int] | None:
+    """The size that was chosen; None for the preset's own.
+
+    Raises:
+        ConfigError: it is no size.
+    """
+    if text in ("", None, size_text(preset.frame_size)):
+        return None
+    if not isinstance(text, str):
+        raise ConfigError(f"frame_size must be text like 256x448, got {brief(text)}")
+    return parse_size(text)
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """Height and width, as `parse_size` reads them."""
+    return f"{size[0]}x{size[1]}"
 
 
 def describe_refiner(preset: Preset) -> str:

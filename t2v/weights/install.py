@@ -98,11 +98,14 @@ def _convert(convert: Convert, files: Mapping[str, Path], folder: Path, dtype: s
 
 
 def _replace(folder: Path, new: Path) -> None:
-    """The complete folder takes the place of an old one, of which nothing else is lost."""
+    """The complete folder takes the place of an old one. What else is there, refiners, stays."""
     if folder.exists():
         is_ours = any((folder / name).is_file() for name in ("stack.json", "config.json"))
         if any(folder.iterdir()) and not is_ours:
             raise CheckpointError(f"{folder} holds other files; move them away first")
+        for kept in folder.iterdir():
+            if kept.is_dir() and not (new / kept.name).exists():
+                kept.rename(new / kept.name)
         shutil.rmtree(folder)
     new.rename(folder)
 
