@@ -305,6 +305,30 @@ def test_stop_ends_the_run_and_keeps_what_is_there(start):
     assert "kept" in last.status
 
 
+def test_a_page_turns_to_the_video_that_was_asked_for_last(start):
+    gate = threading.Event()
+    handlers = start(PaintingStream(gate=gate))
+    page = gr.Request(session_hash="page", headers={"x-gradio-user": "app"})
+
+    async def ask_first():
+        return [view async for view in handlers.generate(**INPUTS, request=page)]
+
+    async def ask():
+        task = asyncio.create_task(ask_first())
+        await asyncio.sleep(0.5)
+        second = handlers.generate(**INPUTS | {"seed": 9}, request=page)
+        view = await anext(second)
+        first = await task
+        gate.set()
+        return first, view, [view async for view in second][-1]
+
+    first, begun, last = asyncio.run(ask())
+    assert all(is_skipped(value) for value in first[-1])
+    assert begun.live["value"] is None and begun.run_id != first[0].run_id
+    assert last.seed == 9 and last.summary["state"] == "finished"
+    assert list(handlers.worker.watch(first[0].run_id))[-1].state == "finished"
+
+
 def test_leaving_the_page_does_not_stop_the_run(start):
     handlers = start(PaintingStream(seconds_per_step=0.02))
 
@@ -340,7 +364,6 @@ def test_a_failure_is_told_and_the_page_can_go_on(start):
     assert "Something in Longtake broke" in last.status
     assert "secret" not in str(last)
     assert read_numbers(read_frames(path_of(last.result))) == list(range(16))
-    assert last.generate["interactive"] is True
 
 
 def test_what_people_type_is_never_html(start):
@@ -413,6 +436,13 @@ def test_a_preset_of_another_name_or_not_installed_makes_no_run(start, preset):
     with pytest.raises(gr.Error):
         collect(handlers.generate(**INPUTS | {"preset": preset}))
     assert not list(handlers.worker.runs_dir.glob("*"))
+
+
+def test_a_link_for_a_new_video_shows_no_run(start):
+    handlers = start()
+    run_id = collect(handlers.generate(**INPUTS))[-1].run_id
+    assert all(is_skipped(value) for value in handlers.restore(run_id, request(new="")))
+    assert all(is_skipped(v) for v in collect(handlers.attach(run_id, request(new="")))[-1])
 
 
 def test_settings_of_a_run_come_back_with_its_link(start):

@@ -56,7 +56,7 @@ def build_page(
         title="Longtake", fill_width=True, analytics_enabled=False, delete_cache=CACHE
     ) as page:
         gr.HTML(
-            "<header><h1>Longtake</h1>"
+            "<header><h1><a href='?new' title='A new video'>Longtake</a></h1>"
             "<p>Long videos from text, shown while they are being made.</p></header>",
             elem_id="header",
         )
@@ -74,7 +74,9 @@ def build_page(
                     autofocus=True,
                 )
                 with gr.Row(elem_id="buttons"):
-                    generate = gr.Button("Generate", variant="primary", scale=2, min_width=120)
+                    generate = gr.Button(
+                        "Generate", variant="primary", scale=2, min_width=120, elem_id="generate"
+                    )
                     stop = gr.Button(
                         "Stop", variant="stop", interactive=False, scale=1, min_width=80
                     )
@@ -183,7 +185,6 @@ def build_page(
             seed=seed,
             run_id=run_id,
             download=stage.download,
-            generate=generate,
             stop=stop,
             refined_live=stage.refined_screen.live,
             refined_result=stage.refined_screen.result,
@@ -228,7 +229,14 @@ def build_page(
         for command in handlers.steered.commands():
             gr.api(command, api_name=command.__name__, queue=False)
 
-        generate.click(handlers.generate, inputs, api_name="generate", **watching)
+        # More than once: the video that was asked for before goes on without being watched.
+        generate.click(
+            handlers.generate,
+            inputs,
+            api_name="generate",
+            trigger_mode="multiple",
+            **watching,
+        )
         with gr.Row(visible=False):  # an endpoint for programs, without a place on the page
             event = gr.JSON(label="Event")
             event_files = gr.File(label="Files", file_count="multiple")
