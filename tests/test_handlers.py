@@ -152,7 +152,9 @@ def test_the_status_says_how_far_both_videos_are(start):
     views = collect(handlers.generate(**INPUTS | {"refine": True, "num_chunks": 7}))
     told = [str(view.status) for view in views]
     assert any("begins when its first frames are there" in status for status in told)
-    assert any("</b> chunk 1 of 4" in s and "</b> chunk 4 of 7" in s for s in told)
+    assert any(
+        "</b> chunk 0 · 0 of 4 done" in s and "</b> chunk 3 · 3 of 7 done" in s for s in told
+    )
     assert any("· Streaming Refinement" in status for status in told)
     assert any("complete, 8.0 s" in status for status in told)
     assert "64 frames, and the same refined" in told[-1]

@@ -9,6 +9,7 @@ from t2v.config import LIMITS
 from t2v.errors import T2VError
 from t2v.ui.handlers import Handlers
 from t2v.ui.status import count
+from t2v.ui.timeline import seconds_of
 from t2v.ui.view import View, favourite_button
 from t2v.ui.words import clean, sentence
 
@@ -44,7 +45,7 @@ class Commanding:
     ) -> AsyncIterator[View]:
         def command() -> str:
             chunk = self._worker.change_prompt(run_id, clean(prompt), blend)
-            return f"The prompt changes at chunk {chunk}."
+            return f"The prompt changes at {self._place(run_id, chunk)}."
 
         async for view in self._go_on(run_id, request, command):
             yield view
@@ -56,7 +57,7 @@ class Commanding:
             seed = random.randint(*LIMITS["seed"]) if is_new_seed is True else None
             words = clean(prompt) if prompt else None
             self._worker.redo(run_id, chunk, seed=seed, prompt=words)
-            return f"Made anew from chunk {int(chunk)} on."
+            return f"Made anew from {self._place(run_id, int(chunk))}."
 
         async for view in self._go_on(run_id, request, command):
             yield view
@@ -71,6 +72,10 @@ class Commanding:
 
     def delete(self, run_id) -> None:
         self._steered.delete(run_id)
+
+    def _place(self, run_id: str, chunk: int) -> str:
+        seconds = seconds_of(self._worker.record(run_id).settings, chunk)
+        return f"chunk {chunk}, {seconds:.1f} s into the video"
 
     async def _go_on(
         self, run_id, request: gr.Request | None, command: Callable[[], str | None]
