@@ -10,7 +10,7 @@ import gradio as gr
 import jaxtyping
 import pytest
 
-from t2v.errors import ConfigError
+from t2v.errors import ConfigError, PresetError
 from t2v.jobs.updates import SegmentReady
 from t2v.jobs.worker import Worker
 from t2v.media.video import read_frames
@@ -18,7 +18,7 @@ from t2v.presets import Preset, list_presets
 from t2v.ui.handlers import Handlers
 from t2v.ui.launch import can_stream
 from t2v.ui.page import build_page
-from t2v.ui.words import describe_preset, preset_choice
+from t2v.ui.words import describe_preset, preset_choice, sentence
 from tests.fakes import (
     PaintedPreset,
     PaintedRefiner,
@@ -471,3 +471,8 @@ def test_the_page_is_built_without_loading_a_model(start):
     handlers = start()
     build_page(handlers.worker, PRESETS, "painted")
     build_page(handlers.worker, PRESETS, "painted", is_streaming=False, reason="No GPU was found.")
+
+
+def test_an_empty_number_and_marks_of_code_are_put_into_words(start):
+    assert start().describe_length(None, "painted").startswith("Say how many")
+    assert sentence(PresetError("it needs `t2v download`")) == "It needs t2v download"

@@ -72,6 +72,7 @@ def test_the_owner_sees_all_runs(start):
     handlers = start()
     run_ids = [make(handlers), make(handlers)]
     shown = History(handlers, sees_all_runs=True).find("", False, [], request())
+    assert shown.count("UTC</time>") == 2 and "refined" not in shown
     assert all(f"?run={run_id}" in shown for run_id in run_ids)
 
 

@@ -280,6 +280,8 @@ class Handlers:
 
     def describe_length(self, num_chunks, preset) -> str:
         """How much video a number of chunks makes."""
+        if num_chunks is None:
+            return "Say how many: the first has 16 frames, every other adds 8"
         try:
             chosen = self._preset(preset)
             num_frames = chosen.config(prompt="any", num_chunks=num_chunks).num_frames
