@@ -131,6 +131,28 @@ def test_another_video_can_be_asked_for_while_one_is_made(serve, visit, tmp_path
     assert "run=" not in page.url
 
 
+def test_a_video_that_is_dropped_gives_its_settings(serve, visit, tmp_path):
+    url, _ = serve(PaintingStream())
+    page = visit(url)
+    ask(page, prompt="two blue rings", chunks=2)
+    wait_for_state(page, "finished")
+    download(page, path := tmp_path / "video.mp4")
+    page.get_by_label("Prompt", exact=True).fill("something else")
+    dropped = page.evaluate_handle(
+        """(bytes) => {
+          const files = new DataTransfer();
+          files.items.add(new File([new Uint8Array(bytes)], "v.mp4", { type: "video/mp4" }));
+          return files;
+        }""",
+        list(path.read_bytes()),
+    )
+    zone = page.locator("#settings-file button").first
+    zone.dispatch_event("drop", {"dataTransfer": dropped})
+    page.wait_for_function(
+        "[...document.querySelectorAll('textarea')].some(box => box.value === 'two blue rings')"
+    )
+
+
 def test_a_second_tab_finds_the_video_without_the_link(serve, visit):
     url, _ = serve(PaintingStream(seconds_per_step=0.2))
     page = visit(url)
