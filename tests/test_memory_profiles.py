@@ -222,7 +222,7 @@ def test_out_of_memory_refining_goes_on_at_the_same_step(
     assert len(calls) > 5
     assert stack.placement.profile == "low"
     told = [event.text for event in retried if isinstance(event, Notice)]
-    at = 2 if blending == "causal" else 1
+    at = 1 if blending == "causal" else 0
     assert f"refining goes on at chunk {at} with the memory profile balanced" in told[0]
     assert f"refining goes on at chunk {at} with the memory profile low" in told[1]
     assert steps_of(retried) == steps_of(events)
