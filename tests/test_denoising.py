@@ -54,6 +54,14 @@ def test_a_model_that_knows_the_answer_is_led_to_it(name, schedule, num_steps):
     torch.testing.assert_close(last, clean, atol=0.2, rtol=0)
 
 
+def test_ddim_begins_at_pure_noise_with_any_number_of_steps():
+    clean = noise(seed=1)
+    for num_steps in range(1, 101):
+        scheduler = make_scheduler("ddim", SCHEDULE, num_steps)
+        steps = denoise(knows(clean, scheduler), noise(), scheduler, torch.Generator())
+        assert next(steps).isfinite().all(), num_steps
+
+
 @pytest.mark.parametrize(
     "name, is_random", [("ddim", True), ("dpmsolver++", True), ("unipc", False)]
 )

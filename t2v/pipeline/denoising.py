@@ -91,7 +91,7 @@ def denoise(
     """Yields the latents after every step. Nothing is computed before it is asked for."""
     b = len(noise)
     latents = noise * scheduler.init_noise_sigma
-    arguments = {"eta": ETA} if isinstance(scheduler, DDIMScheduler) else {}
+    arguments = {}
     if not isinstance(scheduler, UniPCMultistepScheduler):
         arguments["generator"] = generator
     for timestep in scheduler.timesteps:
@@ -100,6 +100,10 @@ def denoise(
         # noise is drawn is part of what a seed means.
         flat = (rearrange(x, "b c f h w -> (b f) c h w") for x in (output, latents))
         output, latents = (x.float() for x in flat)
+        if isinstance(scheduler, DDIMScheduler):
+            # From pure noise on, rounding would take the root of less than nothing.
+            is_pure_noise = scheduler.alphas_cumprod[timestep] == 0
+            arguments["eta"] = ETA * (1 - 1e-6) if is_pure_noise else ETA
         latents = scheduler.step(output, timestep, latents, **arguments).prev_sample
         latents = rearrange(latents, "(b f) c h w -> b c f h w", b=b)
         yield latents
