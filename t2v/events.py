@@ -29,6 +29,8 @@ class StepDone:
     num_steps: int
     # About how the chunk's first new frame will look, where that costs nothing.
     picture: UInt8[np.ndarray, "h w 3"] | None = field(default=None, compare=False)
+    memory: int = field(default=0, compare=False)  # bytes in use; 0: not looked at
+    is_gpu: bool = field(default=False, compare=False)  # whose memory it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from t2v.models.cam import CamFeatures
 from t2v.models.encoders import TextEncoder
 from t2v.pipeline.denoising import Latents, Outputs, Step
 from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
-from t2v.pipeline.memory import guidance_parts, lower_profile, make_room
+from t2v.pipeline.memory import guidance_parts, lower_profile, make_room, memory_in_use
 from t2v.pipeline.prompting import EncodedPrompts
 from t2v.pipeline.stack import Stack
 from t2v.state import Memory
@@ -91,7 +91,8 @@ def draw_video(
         steps = enumerate(draw_first_chunk(stack, config, text), start=1)
         for step, (latents, x0) in steps:
             picture = stack.autoencoder.preview(x0[0, :, 0])
-            yield StepDone("initialization", 0, step, config.num_inference_steps, picture)
+            place = "initialization", 0, step, config.num_inference_steps
+            yield StepDone(*place, picture, *memory_in_use(stack.device))
         frames = stack.autoencoder.decode(latents)
         yield Chunk("initialization", 0, 0, frames)
         memory = Memory(frames[-NUM_COND_FRAMES:], frames[0])
@@ -108,7 +109,8 @@ def draw_video(
         steps = enumerate(draw_next_chunk(stack, config, index, conditions, memory), start=1)
         for step, (latents, x0) in steps:
             picture = stack.autoencoder.preview(x0[0, :, NUM_COND_FRAMES])
-            yield StepDone("streaming_t2v", index, step, config.num_inference_steps, picture)
+            place = "streaming_t2v", index, step, config.num_inference_steps
+            yield StepDone(*place, picture, *memory_in_use(stack.device))
         # Only the new frames are decoded: the others are in the video already.
         frames = stack.autoencoder.decode(latents[:, :, NUM_COND_FRAMES:])
         yield Chunk("streaming_t2v", index, CHUNK_FRAMES + NUM_NEW_FRAMES * (index - 1), frames)
