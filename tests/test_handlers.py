@@ -152,7 +152,7 @@ def test_the_status_says_how_far_both_videos_are(start):
     views = collect(handlers.generate(**INPUTS | {"refine": True, "num_chunks": 7}))
     told = [str(view.status) for view in views]
     assert any("begins when its first frames are there" in status for status in told)
-    assert any("</b> chunk 1 of 4" in s and "</b> chunk 4 of 7" in s for s in told)
+    assert any("</b> chunk 2 of 4" in s and "</b> chunk 4 of 7" in s for s in told)
     assert any("· Streaming Refinement" in status for status in told)
     assert any("complete, 8.0 s" in status for status in told)
     assert "64 frames, and the same refined" in told[-1]
@@ -332,6 +332,9 @@ def test_two_visitors_see_their_own_frames_and_the_second_waits(start):
         assert [read_number(frame) for frame in frames] == [(n, seed) for n in range(32)]
         assert views[-1].seed == seed
     assert any("You are next" in str(view.status) for view in views)
+    waiting = [view for view in views if not is_skipped(view.timeline)]
+    assert 'class="making' not in waiting[0].timeline  # it is not being made yet
+    assert 'class="making' in waiting[1].timeline
 
 
 def test_a_failure_is_told_and_the_page_can_go_on(start):

@@ -163,9 +163,9 @@ class Handlers:
         status = RunStatus(record.settings)
 
         def draw(is_live: bool) -> str:
-            return timeline(follower.folder, status.num_playable, is_live)
+            return timeline(follower.folder, status.num_playable, is_live and not status.is_waiting)
 
-        yield first_view(record, status, draw(record.state not in ENDED))
+        yield first_view(record, status, draw(record.state == "running"))
         with tempfile.TemporaryDirectory(prefix="longtake-") as scratch:
             players = {
                 name: NoPlayer()
