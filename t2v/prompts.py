@@ -12,6 +12,7 @@ from t2v.errors import ConfigError
 
 PLACE = r"\d{1,6}(?:\s*-\s*\d{1,6})?"
 SEPARATOR = re.compile(rf"\s/\s*(?={PLACE}\s*:)")
+LOST = re.compile(r"\s/\s*([^\s/:]+)\s*:")  # meant as a place, and is none
 ENTRY = re.compile(rf"\s*({PLACE})\s*:\s*(.*?)\s*", re.DOTALL)
 
 
@@ -49,6 +50,11 @@ def parse_changes(name: str, text: str) -> tuple[Change, ...]:
             raise ConfigError(
                 f"{name} must be of the form '0: one / 6: another', each with some text; "
                 f"got {entry.strip()[:40]!r}"
+            )
+        if lost := LOST.search(match[2]):
+            raise ConfigError(
+                f"{name} must say chunks in numbers, as in '0: one / 6: another'; "
+                f"got {lost[1][:40]!r}"
             )
         first, _, last = match[1].partition("-")
         change = Change(int(first), int(last or first), match[2])

@@ -10,7 +10,7 @@ import gradio as gr
 import jaxtyping
 import pytest
 
-from t2v.errors import ConfigError
+from t2v.errors import ConfigError, PresetError
 from t2v.jobs.updates import SegmentReady
 from t2v.jobs.worker import Worker
 from t2v.media.video import read_frames
@@ -18,7 +18,7 @@ from t2v.presets import Preset, list_presets
 from t2v.ui.handlers import Handlers
 from t2v.ui.launch import can_stream
 from t2v.ui.page import build_page
-from t2v.ui.words import describe_preset, preset_choice
+from t2v.ui.words import describe_preset, preset_choice, sentence
 from tests.fakes import (
     PaintedPreset,
     PaintedRefiner,
@@ -152,7 +152,9 @@ def test_the_status_says_how_far_both_videos_are(start):
     views = collect(handlers.generate(**INPUTS | {"refine": True, "num_chunks": 7}))
     told = [str(view.status) for view in views]
     assert any("begins when its first frames are there" in status for status in told)
-    assert any("</b> chunk 2 of 4" in s and "</b> chunk 4 of 7" in s for s in told)
+    assert any(
+        "</b> chunk 1 · 1 of 4 done" in s and "</b> chunk 3 · 3 of 7 done" in s for s in told
+    )
     assert any("· Streaming Refinement" in status for status in told)
     assert any("complete, 8.0 s" in status for status in told)
     assert "64 frames, and the same refined" in told[-1]
@@ -305,6 +307,30 @@ def test_stop_ends_the_run_and_keeps_what_is_there(start):
     assert "kept" in last.status
 
 
+def test_a_page_turns_to_the_video_that_was_asked_for_last(start):
+    gate = threading.Event()
+    handlers = start(PaintingStream(gate=gate))
+    page = gr.Request(session_hash="page", headers={"x-gradio-user": "app"})
+
+    async def ask_first():
+        return [view async for view in handlers.generate(**INPUTS, request=page)]
+
+    async def ask():
+        task = asyncio.create_task(ask_first())
+        await asyncio.sleep(0.5)
+        second = handlers.generate(**INPUTS | {"seed": 9}, request=page)
+        view = await anext(second)
+        first = await task
+        gate.set()
+        return first, view, [view async for view in second][-1]
+
+    first, begun, last = asyncio.run(ask())
+    assert all(is_skipped(value) for value in first[-1])
+    assert begun.live["value"] is None and begun.run_id != first[0].run_id
+    assert last.seed == 9 and last.summary["state"] == "finished"
+    assert list(handlers.worker.watch(first[0].run_id))[-1].state == "finished"
+
+
 def test_leaving_the_page_does_not_stop_the_run(start):
     handlers = start(PaintingStream(seconds_per_step=0.02))
 
@@ -343,7 +369,6 @@ def test_a_failure_is_told_and_the_page_can_go_on(start):
     assert "Something in Longtake broke" in last.status
     assert "secret" not in str(last)
     assert read_numbers(read_frames(path_of(last.result))) == list(range(16))
-    assert last.generate["interactive"] is True
 
 
 def test_what_people_type_is_never_html(start):
@@ -418,6 +443,13 @@ def test_a_preset_of_another_name_or_not_installed_makes_no_run(start, preset):
     assert not list(handlers.worker.runs_dir.glob("*"))
 
 
+def test_a_link_for_a_new_video_shows_no_run(start):
+    handlers = start()
+    run_id = collect(handlers.generate(**INPUTS))[-1].run_id
+    assert all(is_skipped(value) for value in handlers.restore(run_id, request(new="")))
+    assert all(is_skipped(v) for v in collect(handlers.attach(run_id, request(new="")))[-1])
+
+
 def test_settings_of_a_run_come_back_with_its_link(start):
     handlers = start()
     run_id = collect(handlers.generate(**INPUTS | {"negative_prompt": "rain"}))[-1].run_id
@@ -442,3 +474,8 @@ def test_the_page_is_built_without_loading_a_model(start):
     handlers = start()
     build_page(handlers.worker, PRESETS, "painted")
     build_page(handlers.worker, PRESETS, "painted", is_streaming=False, reason="No GPU was found.")
+
+
+def test_an_empty_number_and_marks_of_code_are_put_into_words(start):
+    assert start().describe_length(None, "painted").startswith("Say how many")
+    assert sentence(PresetError("it needs `t2v download`")) == "It needs t2v download"

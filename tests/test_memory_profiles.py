@@ -189,8 +189,8 @@ def test_out_of_memory_the_video_goes_on_in_a_smaller_profile(
     assert stack.placement.profile == "low"
     told = [event.text for event in events if isinstance(event, Notice)]
     assert len(told) == 2
-    assert "goes on at chunk 3 with the memory profile balanced" in told[0]
-    assert "goes on at chunk 3 with the memory profile low" in told[1]
+    assert "goes on at chunk 2 with the memory profile balanced" in told[0]
+    assert "goes on at chunk 2 with the memory profile low" in told[1]
 
 
 def runs_out(at_calls):
@@ -222,7 +222,7 @@ def test_out_of_memory_refining_goes_on_at_the_same_step(
     assert len(calls) > 5
     assert stack.placement.profile == "low"
     told = [event.text for event in retried if isinstance(event, Notice)]
-    at = 2 if blending == "causal" else 1
+    at = 1 if blending == "causal" else 0
     assert f"refining goes on at chunk {at} with the memory profile balanced" in told[0]
     assert f"refining goes on at chunk {at} with the memory profile low" in told[1]
     assert steps_of(retried) == steps_of(events)

@@ -73,3 +73,9 @@ def test_a_seed_that_is_none_is_refused(reseed):
     with pytest.raises(ConfigError, match="reseed must"):
         GenerationConfig(prompt="a", reseed=reseed)
     assert parse_changes("reseed", "3: 1")[0].chunk == 3
+
+
+def test_what_looks_like_a_place_and_is_none_is_told():
+    with pytest.raises(ConfigError, match=r"must say chunks in numbers.*got 'x'"):
+        parse_prompt("0: a red star / x: a blue ring")
+    assert parse_prompt("half / half: a star")[0].text == "half / half: a star"

@@ -104,7 +104,7 @@ def test_a_call_that_ends_early_is_an_error_and_no_endless_loop(stack):
     def give_up(*arguments):
         yield from [event for event in draw_slice(*arguments) if isinstance(event, StepDone)]
 
-    with pytest.raises(JobError, match="before chunk 1 was done"):
+    with pytest.raises(JobError, match="before chunk 0 was done"):
         list(stream_in_slices(give_up, "odd", CONFIG))
 
 

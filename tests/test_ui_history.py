@@ -72,6 +72,7 @@ def test_the_owner_sees_all_runs(start):
     handlers = start()
     run_ids = [make(handlers), make(handlers)]
     shown = History(handlers, sees_all_runs=True).find("", False, [], request())
+    assert shown.count("UTC</time>") == 2 and "refined" not in shown
     assert all(f"?run={run_id}" in shown for run_id in run_ids)
 
 
@@ -149,7 +150,9 @@ def test_a_run_that_has_ended_is_watched_when_it_goes_on(start):
     assert handlers.worker.record(run_id).settings.config.reseed != before
 
 
-def test_a_run_that_is_watched_already_is_not_watched_twice(start):
+def test_a_run_that_is_watched_already_is_not_watched_twice(start, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Info", told.append)
     gate = threading.Event()
     handlers = start(stream := PaintingStream(gate=gate))
     run_id = handlers.worker.submit(settings(num_chunks=3))
@@ -158,6 +161,7 @@ def test_a_run_that_is_watched_already_is_not_watched_twice(start):
     assert all(is_skipped(value) for value in views[-1]) and len(views) == 1
     gate.set()
     list(handlers.worker.watch(run_id))
+    assert told == ["The prompt changes at chunk 1, 2.0 s into the video."]
     assert "1: a blue ring" in handlers.worker.record(run_id).settings.config.prompt
 
 

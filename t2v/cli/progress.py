@@ -19,7 +19,8 @@ def with_progress(
                 case Notice(text):
                     bar.write(text, file=sys.stderr)
                 case StepDone(_, chunk, step, _):
-                    bar.set_description(f"{what} {chunk + 1}/{num_chunks or '?'}", refresh=False)
+                    done = f"{chunk} of {num_chunks or '?'} done"
+                    bar.set_description(f"{what} {chunk}, {done}", refresh=False)
                     bar.set_postfix_str(f"step {step}/{num_steps}", refresh=False)
                     bar.update()
                 case Chunk():

@@ -136,7 +136,7 @@ class Worker(Steering):
     def _give_up(self, folder: RunFolder, record: RunRecord) -> None:
         prepare(folder, is_asked_for=True)
         message = (
-            f"The app was closed {record.num_tries} times while chunk {record.begun_at + 1} was "
+            f"The app was closed {record.num_tries} times while chunk {record.begun_at} was "
             "being made. Resume the video to try once more."
         )
         run = LiveRun(folder, record.settings, record.visitor)

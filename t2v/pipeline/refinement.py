@@ -123,7 +123,7 @@ def refine(
         refined = None if isinstance(done, StepDone) else decode(done.latents, size)
         while shrunk:
             yield Notice(
-                f"The GPU's memory was used up: refining goes on at chunk {index + 1} with the "
+                f"The GPU's memory was used up: refining goes on at chunk {index} with the "
                 f"memory profile {shrunk.popleft()}, which is slower."
             )
         if refined is None:

@@ -66,7 +66,7 @@ def stream_in_slices(
         finally:
             events.close()
         if first_chunk < end:
-            raise JobError(f"the GPU was taken back before chunk {first_chunk + 1} was done")
+            raise JobError(f"the GPU was taken back before chunk {first_chunk} was done")
 
 
 def draw_slice(

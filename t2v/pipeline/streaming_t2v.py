@@ -72,7 +72,7 @@ def stream(
             if stack.placement is None or lower_profile(stack.placement.profile) is None:
                 raise
         yield Notice(
-            f"The GPU's memory was used up: the video goes on at chunk {first_chunk + 1} with the "
+            f"The GPU's memory was used up: the video goes on at chunk {first_chunk} with the "
             f"memory profile {make_room(stack.placement)}, which is slower."
         )
 

@@ -9,6 +9,7 @@ from t2v.config import LIMITS
 from t2v.errors import T2VError
 from t2v.ui.handlers import Handlers
 from t2v.ui.status import count
+from t2v.ui.timeline import seconds_of
 from t2v.ui.view import View, favourite_button
 from t2v.ui.words import clean, sentence
 
@@ -25,34 +26,40 @@ class Commanding:
         self._steered.pause(run_id)
         return gr.update(value="Pausing…", interactive=False)
 
-    async def resume(self, run_id) -> AsyncIterator[View]:
-        async for view in self._go_on(run_id, lambda: self._worker.resume(run_id)):
+    async def resume(self, run_id, request: gr.Request | None = None) -> AsyncIterator[View]:
+        async for view in self._go_on(run_id, request, lambda: self._worker.resume(run_id)):
             yield view
 
-    async def extend(self, run_id, num_chunks) -> AsyncIterator[View]:
+    async def extend(
+        self, run_id, num_chunks, request: gr.Request | None = None
+    ) -> AsyncIterator[View]:
         def command() -> str:
             self._steered.extend(run_id, num_chunks)
             return f"{count(int(num_chunks), 'chunk')} more."
 
-        async for view in self._go_on(run_id, command):
+        async for view in self._go_on(run_id, request, command):
             yield view
 
-    async def change_prompt(self, run_id, prompt, blend) -> AsyncIterator[View]:
+    async def change_prompt(
+        self, run_id, prompt, blend, request: gr.Request | None = None
+    ) -> AsyncIterator[View]:
         def command() -> str:
             chunk = self._worker.change_prompt(run_id, clean(prompt), blend)
-            return f"The prompt changes at chunk {chunk}."
+            return f"The prompt changes at {self._place(run_id, chunk)}."
 
-        async for view in self._go_on(run_id, command):
+        async for view in self._go_on(run_id, request, command):
             yield view
 
-    async def redo(self, run_id, chunk, is_new_seed, prompt) -> AsyncIterator[View]:
+    async def redo(
+        self, run_id, chunk, is_new_seed, prompt, request: gr.Request | None = None
+    ) -> AsyncIterator[View]:
         def command() -> str:
             seed = random.randint(*LIMITS["seed"]) if is_new_seed is True else None
             words = clean(prompt) if prompt else None
             self._worker.redo(run_id, chunk, seed=seed, prompt=words)
-            return f"Made anew from chunk {int(chunk)} on."
+            return f"Made anew from {self._place(run_id, int(chunk))}."
 
-        async for view in self._go_on(run_id, command):
+        async for view in self._go_on(run_id, request, command):
             yield view
 
     def toggle_favourite(self, run_id):
@@ -66,7 +73,13 @@ class Commanding:
     def delete(self, run_id) -> None:
         self._steered.delete(run_id)
 
-    async def _go_on(self, run_id, command: Callable[[], str | None]) -> AsyncIterator[View]:
+    def _place(self, run_id: str, chunk: int) -> str:
+        seconds = seconds_of(self._worker.record(run_id).settings, chunk)
+        return f"chunk {chunk}, {seconds:.1f} s into the video"
+
+    async def _go_on(
+        self, run_id, request: gr.Request | None, command: Callable[[], str | None]
+    ) -> AsyncIterator[View]:
         """Who made the run is watching it as long as it goes on; one that had ended is watched
         from here."""
         is_watched, _ = self._worker.line.moments(run_id)
@@ -79,7 +92,7 @@ class Commanding:
                 gr.Info(said)
             yield View()
             return
-        async for view in self._handlers.show(run_id):
+        async for view in self._handlers.show(run_id, request):
             yield view
 
 

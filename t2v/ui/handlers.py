@@ -20,11 +20,12 @@ from t2v.config import (
     check_choices,
 )
 from t2v.errors import ConfigError, JobError, PresetError, T2VError
-from t2v.jobs.run_folder import ENDED, RunFolder, RunSettings
+from t2v.jobs.run_folder import ENDED, RunFolder, RunRecord, RunSettings
 from t2v.jobs.worker import Worker
 from t2v.media.comparison import write_side_by_side
 from t2v.presets import Preset
 from t2v.ui.access import OWNER
+from t2v.ui.pages import Pages, Watch
 from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
@@ -35,6 +36,7 @@ from t2v.ui.words import clean, describe_preset, sentence, summary
 
 
 LOOKS_PER_SECOND = 5
+EMPTY = gr.update(value=None)  # for a live player: None alone would be a piece of its stream
 # Those that refine as the preview grows; joint blending needs the whole video in memory.
 STREAMING_BLENDINGS = tuple(blending for blending in BLENDINGS if blending != "joint")
 
@@ -62,6 +64,7 @@ class Handlers:
         self.is_streaming = is_streaming
         self.steered = Steered(worker, max_chunks)
         self.max_chunks = max_chunks
+        self._pages = Pages()
 
     async def generate(
         self,
@@ -98,7 +101,7 @@ class Handlers:
             write_metadata=write_metadata,
             visitor=visitor_of(request),
         )
-        async for view in self.show(run_id):
+        async for view in self.show(run_id, request):
             yield view
 
     def submit(
@@ -140,32 +143,40 @@ class Handlers:
 
     async def attach(self, last_run, request: gr.Request) -> AsyncIterator[View]:
         """Shows the run that the link names or, without one, the last one of this browser."""
-        run_id = request.query_params.get("run") or last_run
+        run_id = run_to_show(last_run, request)
         if not run_id:
             yield View()
             return
         try:
-            async for view in self.show(str(run_id)):
+            async for view in self.show(str(run_id), request):
                 yield view
         except JobError as error:
             if request.query_params.get("run"):
                 gr.Warning(sentence(error))
             yield View(run_id="")
 
-    async def show(self, run_id: str) -> AsyncIterator[View]:
-        """Tells a run from its start to its end; leaving early does nothing to the run.
+    async def show(self, run_id: str, request: gr.Request | None = None) -> AsyncIterator[View]:
+        """Tells a run from its start to its end, or until the page of the request turns to another
+        one; leaving early does nothing to the run.
 
         Raises:
             JobError: there is no such run.
         """
         record = self.worker.record(run_id)
+        async with self._pages.turn_to_next(request) as watch:
+            async for view in self._tell(record, watch):
+                yield view
+
+    async def _tell(self, record: RunRecord, watch: Watch) -> AsyncIterator[View]:
+        run_id = record.id
         follower = self.worker.follow(run_id)
         status = RunStatus(record.settings)
 
         def draw(is_live: bool) -> str:
             return timeline(follower.folder, status.num_playable, is_live and not status.is_waiting)
 
-        yield first_view(record, status, draw(record.state == "running"))
+        view = first_view(record, status, draw(record.state == "running"))
+        yield view if watch.is_first else view._replace(live=EMPTY, refined_live=EMPTY)
         with tempfile.TemporaryDirectory(prefix="longtake-") as scratch:
             players = {
                 name: NoPlayer()
@@ -174,6 +185,9 @@ class Handlers:
                 for name in ("live", "refined_live")
             }
             while not follower.has_ended:
+                if watch.is_over:
+                    yield View()
+                    return
                 updates = follower.poll()
                 for update in updates:
                     status.add(update)
@@ -242,7 +256,7 @@ class Handlers:
         (prompt, preset, chunks, APM, steps, guidance, scheduler, CAM, negative prompt, refine,
         blending)."""
         try:
-            settings = self.worker.record(request.query_params.get("run") or last_run).settings
+            settings = self.worker.record(run_to_show(last_run, request)).settings
         except JobError:
             return (gr.skip(),) * 11
         return self.fill_in(settings.config, settings.preset)
@@ -266,6 +280,8 @@ class Handlers:
 
     def describe_length(self, num_chunks, preset) -> str:
         """How much video a number of chunks makes."""
+        if num_chunks is None:
+            return "Say how many: the first has 16 frames, every other adds 8"
         try:
             chosen = self._preset(preset)
             num_frames = chosen.config(prompt="any", num_chunks=num_chunks).num_frames
@@ -289,3 +305,10 @@ class Handlers:
         if self.is_streaming:
             return SegmentPlayer(scratch, is_refined)
         return GrowingPlayer(folder, scratch, is_refined)
+
+
+def run_to_show(last_run, request: gr.Request):
+    """The run that the link of a page names; without one the last one of this browser, unless the
+    link is for a new video."""
+    query = request.query_params
+    return query.get("run") or ("" if "new" in query else last_run)

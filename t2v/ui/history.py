@@ -66,12 +66,15 @@ class History:
         prompt = escape(" → ".join(change.text for change in record.settings.config.prompts))
         star = '<b class="star">★<span class="sr-only"> favourite</span></b> '
         state = MADE.get(record.state, record.state)
+        made = record.created[:16].replace("T", " ")
+        state += ", refined" if record.num_refined_frames else ""
         length = f"{record.num_frames / record.settings.fps:.1f} s · " if record.num_frames else ""
         thumbnail = picture(self._worker.runs_dir / record.id / "thumbnail.jpg")
         return (
             f'<li><a href="?run={record.id}" title="{prompt}">{thumbnail}'
             f'<span class="words">{prompt}</span>'
             f'<span class="facts">{star if record.is_favourite else ""}{length}{state}</span>'
+            f'<time class="facts" datetime="{record.created}">{made} UTC</time>'
             f"</a></li>"
         )
 
@@ -90,8 +93,12 @@ def ids_in(known: Any) -> list[str]:
     return [run_id for run_id in known[:MOST_KNOWN] if isinstance(run_id, str)]
 
 
-def build_history(history: History) -> None:
-    """An accordion below everything else, read when it is opened."""
+def build_history(history: History, changes: list) -> None:
+    """An accordion below everything else.
+
+    Args:
+        changes: events after which it is read again, besides its opening.
+    """
     with gr.Accordion("Your videos", open=False, elem_id="history") as accordion:
         with gr.Row(elem_id="search"):
             query = gr.Textbox(
@@ -101,7 +108,7 @@ def build_history(history: History) -> None:
         gallery = gr.HTML(elem_id="gallery")
     known = gr.JSON(visible=False, label="Known ids")
     gr.on(
-        [accordion.expand, query.change, only_favourites.change],
+        [accordion.expand, *changes, query.change, only_favourites.change],
         history.find,
         [query, only_favourites, known],
         gallery,

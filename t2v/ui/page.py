@@ -56,7 +56,7 @@ def build_page(
         title="Longtake", fill_width=True, analytics_enabled=False, delete_cache=CACHE
     ) as page:
         gr.HTML(
-            "<header><h1>Longtake</h1>"
+            "<header><h1><a href='?new' title='A new video'>Longtake</a></h1>"
             "<p>Long videos from text, shown while they are being made.</p></header>",
             elem_id="header",
         )
@@ -74,10 +74,24 @@ def build_page(
                     autofocus=True,
                 )
                 with gr.Row(elem_id="buttons"):
-                    generate = gr.Button("Generate", variant="primary", scale=2, min_width=120)
+                    generate = gr.Button(
+                        "Generate", variant="primary", scale=2, min_width=120, elem_id="generate"
+                    )
                     stop = gr.Button(
                         "Stop", variant="stop", interactive=False, scale=1, min_width=80
                     )
+                gr.Markdown(
+                    "Words may change on the way: `0: a red star / 6: a blue ring` says from which "
+                    "chunk on; they count from 0.",
+                    elem_classes="quiet",
+                )
+                refine = gr.Checkbox(
+                    label=LABELS["refine"],
+                    value=config.refine and chosen.refiner_unavailable is None,
+                    info=describe_refiner(chosen),
+                    interactive=chosen.refiner_unavailable is None,
+                    elem_id="refine",
+                )
                 examples = gr.Dataset(
                     label="Try one",
                     components=[prompt],
@@ -118,12 +132,11 @@ def build_page(
                     randomize_seed = gr.Checkbox(
                         label="New seed for every video", value=True, min_width=120
                     )
-                refine = gr.Checkbox(
-                    label=LABELS["refine"],
-                    value=config.refine and chosen.refiner_unavailable is None,
-                    info=describe_refiner(chosen),
-                    interactive=chosen.refiner_unavailable is None,
-                    elem_id="refine",
+                settings_file = gr.File(
+                    label="Take the settings of a video (mp4 or json)",
+                    file_types=[".mp4", ".json"],
+                    height=110,
+                    elem_id="settings-file",
                 )
                 with gr.Accordion("Advanced", open=False):
                     num_inference_steps = gr.Number(
@@ -163,14 +176,10 @@ def build_page(
                         value=True,
                         info="So that a file can be made again; without, it says nothing.",
                     )
-                    settings_file = gr.UploadButton(
-                        "Take the settings of a video…", file_types=[".mp4", ".json"], size="sm"
-                    )
 
             stage = build_stage(is_streaming)
-        build_history(history)
-
         summary = gr.JSON(visible=False, label="Summary")
+        build_history(history, [summary.change])  # when a video begins, and when it ends
         run_id = text_box(visible=False, label="Run id")
         last_run = gr.BrowserState("", storage_key="longtake-run", secret="longtake")
 
@@ -183,7 +192,6 @@ def build_page(
             seed=seed,
             run_id=run_id,
             download=stage.download,
-            generate=generate,
             stop=stop,
             refined_live=stage.refined_screen.live,
             refined_result=stage.refined_screen.result,
@@ -200,8 +208,7 @@ def build_page(
         )
         watching = {
             "outputs": list(shown),
-            "show_progress": "minimal",
-            "show_progress_on": [stage.status],
+            "show_progress": "hidden",  # the status says it better; errors are toasts
             "concurrency_limit": VIEWERS,
         }
         inputs = [
@@ -228,7 +235,14 @@ def build_page(
         for command in handlers.steered.commands():
             gr.api(command, api_name=command.__name__, queue=False)
 
-        generate.click(handlers.generate, inputs, api_name="generate", **watching)
+        # More than once: the video that was asked for before goes on without being watched.
+        generate.click(
+            handlers.generate,
+            inputs,
+            api_name="generate",
+            trigger_mode="multiple",
+            **watching,
+        )
         with gr.Row(visible=False):  # an endpoint for programs, without a place on the page
             event = gr.JSON(label="Event")
             event_files = gr.File(label="Files", file_count="multiple")
@@ -239,12 +253,15 @@ def build_page(
                 api_name="make",
                 concurrency_limit=VIEWERS,
             )
-        making = {"outputs": share.made_file, "show_progress_on": [share.made_file]}
-        share.gif.click(files.gif, run_id, api_name="gif", **making)
-        share.bundle.click(files.bundle, run_id, api_name="bundle", **making)
-        share.beside.click(
-            files.side_by_side, [run_id, share.other_run], api_name="side_by_side", **making
-        )
+        for button, make, needs in (
+            (share.gif, files.gif, [run_id]),
+            (share.bundle, files.bundle, [run_id]),
+            (share.beside, files.side_by_side, [run_id, share.other_run]),
+        ):
+            # On the button: a failure must not cover a file that was made before.
+            button.click(
+                make, needs, share.made_file, api_name=make.__name__, show_progress_on=[button]
+            )
         share.take_over.click(
             history.take_over, run_id, [*restored, seed, randomize_seed], **private
         )
@@ -256,7 +273,7 @@ def build_page(
             api_name="settings",
             queue=False,
             show_progress="hidden",
-        )
+        ).then(lambda: None, None, settings_file, **private)
         stop.click(
             handlers.stop, run_id, stop, queue=False, api_name="stop", show_progress="hidden"
         )
@@ -298,6 +315,15 @@ def build_page(
             lambda number, name: gr.update(info=handlers.describe_length(number, name)),
             [num_chunks, preset],
             num_chunks,
+            **private,
+        )
+        preset.change(
+            lambda name: (
+                gr.update(interactive=not presets[name].unavailable),
+                gr.update(info=reason if name == default else ""),
+            ),
+            preset,
+            [generate, preset],
             **private,
         )
         for seconds, button in lengths.items():

@@ -107,10 +107,12 @@ class RunStatus:
     def _in_progress(self, progress: Progress) -> str:
         chunk = chunk_of(progress)
         step = f"step {progress.step} of {progress.num_steps}"
-        headline = f"{chunk} <span>{step} · {STAGES[progress.stage]}</span>"
+        headline = f"{chunk} <span>{done_of(progress)} · {step} · {STAGES[progress.stage]}</span>"
         if not self._refines:
             body = self._pace(progress)
-            return self._box("running", "Making", headline, body, f"{chunk} is being made")
+            return self._box(
+                "running", "Making", headline, body, f"{chunk} is being made, {done_of(progress)}"
+            )
         body = self._video("Preview", False) + self._video("Refined", True)
         begun = (self._progress[key] for key in (False, True) if key in self._progress)
         chunks = ", ".join(chunk_of(progress).lower() for progress in begun)
@@ -146,7 +148,7 @@ class RunStatus:
             begun = f"{self._length(num_frames)} so far, goes on in its turn"
             text, body = begun if num_frames else "begins when its first frames are there", ""
         else:
-            text = f"chunk {progress.chunk_index + 1} of {progress.num_chunks}"
+            text = f"chunk {progress.chunk_index} · {done_of(progress)}"
             body = self._pace(progress)
         kind = "refined" if is_refined else "preview"
         return f'<section class="{kind}"><p><b>{name}</b> {text}</p>{body}</section>'
@@ -193,8 +195,12 @@ class RunStatus:
 
 
 def chunk_of(progress: Progress) -> str:
-    kind = "Refined chunk" if progress.is_refined else "Chunk"
-    return f"{kind} {progress.chunk_index + 1} of {progress.num_chunks}"
+    """Chunks count from 0, as in prompts that change, and as everywhere on the page."""
+    return f"{'Refined chunk' if progress.is_refined else 'Chunk'} {progress.chunk_index}"
+
+
+def done_of(progress: Progress) -> str:
+    return f"{progress.chunk_index} of {progress.num_chunks} done"
 
 
 def _bars(progress: Progress) -> str:

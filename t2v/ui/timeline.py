@@ -47,7 +47,7 @@ def done_cell(folder: RunFolder, settings: RunSettings, chunk: int) -> str:
     return (
         f'<li class="done{changed(settings, chunk)}"><button type="button" data-chunk="{chunk}" '
         f'data-time="{start:.3f}" title="{hint}" aria-label="{hint}">{thumbnail}'
-        f"<span>{start:.1f} s</span></button></li>"
+        f"<span><b>{chunk}</b> {start:.1f} s</span></button></li>"
     )
 
 
@@ -57,7 +57,7 @@ def empty_cell(settings: RunSettings, chunk: int, is_made: bool) -> str:
     hint = escape(f"Chunk {chunk}, {said}: {prompt_of(settings, chunk)}")
     return (
         f'<li class="{kind}{changed(settings, chunk)}" title="{hint}"><i class="blank"></i>'
-        f'<span><b class="sr-only">{said}, </b>{start:.1f} s</span></li>'
+        f'<span><b class="sr-only">{said}, </b><b>{chunk}</b> {start:.1f} s</span></li>'
     )
 
 

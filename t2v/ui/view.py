@@ -22,7 +22,6 @@ class View(NamedTuple):
     seed: Any = gr.skip()
     run_id: Any = gr.skip()
     download: Any = gr.skip()
-    generate: Any = gr.skip()
     stop: Any = gr.skip()
     refined_live: Any = gr.skip()
     refined_result: Any = gr.skip()
@@ -51,7 +50,6 @@ def first_view(record: RunRecord, status: RunStatus, drawn: str) -> View:
         seed=record.settings.config.seed,
         run_id=record.id,
         download=file_update(None),
-        generate=gr.update(interactive=False),
         stop=gr.update(value="Stop", interactive=True),
         refined_result=file_update(None),
         refined_download=file_update(None),
@@ -82,7 +80,6 @@ def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus, draw
         seed=record.settings.config.seed,
         run_id=record.id,
         download=file_update(end.path),
-        generate=gr.update(interactive=True),
         stop=gr.update(value="Stop", interactive=False),
         refined_result=file_update(end.refined_path),
         refined_download=file_update(end.refined_path),

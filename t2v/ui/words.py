@@ -76,6 +76,7 @@ def clean(text):
 
 
 def sentence(error: T2VError) -> str:
-    """The words of an error as a sentence of the page: with its labels, and a capital letter."""
-    first, _, rest = str(error).partition(" ")
+    """The words of an error as a sentence of the page: with its labels, a capital letter, and
+    without the marks of Markdown, which toasts do not know."""
+    first, _, rest = str(error).replace("`", "").partition(" ")
     return f"{LABELS.get(first, first[:1].upper() + first[1:])} {rest}"

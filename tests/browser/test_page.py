@@ -106,11 +106,51 @@ def test_a_reload_comes_back_to_the_running_video(serve, visit, tmp_path):
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
     assert page.locator(".status.running").is_visible()
     assert page.get_by_label("Prompt", exact=True).input_value() == "two blue rings"
-    assert page.get_by_role("button", name="Generate").is_disabled()
     wait_for_state(page, "finished")
     assert run_of(page) == run_id
     assert read_numbers(download(page, tmp_path / "video.mp4")) == list(range(80))
     assert len(list(worker.runs_dir.iterdir())) == 1
+
+
+def test_another_video_can_be_asked_for_while_one_is_made(serve, visit, tmp_path):
+    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+    page = visit(url)
+    ask(page, chunks=5)
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
+    first = run_of(page)
+    ask(page, prompt="a blue ring", chunks=3, seed=9)
+    page.locator(".status.queued").wait_for()
+    page.locator("#live .empty").wait_for()
+    assert (second := run_of(page)) != first
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
+    wait_for_state(page, "finished")
+    assert [seed for _, seed in map(read_number, download(page, tmp_path / "a.mp4"))] == [9] * 32
+    assert {worker.record(run_id).state for run_id in (first, second)} == {"finished"}
+    page.get_by_role("link", name="Longtake").click()
+    page.locator(".status.idle").wait_for()
+    assert "run=" not in page.url
+
+
+def test_a_video_that_is_dropped_gives_its_settings(serve, visit, tmp_path):
+    url, _ = serve(PaintingStream())
+    page = visit(url)
+    ask(page, prompt="two blue rings", chunks=2)
+    wait_for_state(page, "finished")
+    download(page, path := tmp_path / "video.mp4")
+    page.get_by_label("Prompt", exact=True).fill("something else")
+    dropped = page.evaluate_handle(
+        """(bytes) => {
+          const files = new DataTransfer();
+          files.items.add(new File([new Uint8Array(bytes)], "v.mp4", { type: "video/mp4" }));
+          return files;
+        }""",
+        list(path.read_bytes()),
+    )
+    zone = page.locator("#settings-file button").first
+    zone.dispatch_event("drop", {"dataTransfer": dropped})
+    page.wait_for_function(
+        "[...document.querySelectorAll('textarea')].some(box => box.value === 'two blue rings')"
+    )
 
 
 def test_a_second_tab_finds_the_video_without_the_link(serve, visit):

@@ -159,7 +159,7 @@ def test_a_chunk_that_kills_the_app_again_and_again_is_left_alone(tmp_path):
     folder.update(state="running", begun_at=0, num_tries=3)
     worker = Worker(opener(PaintingStream()), tmp_path)
     end = end_of(worker, folder.id)
-    assert isinstance(end, Failed) and "closed 3 times while chunk 1" in end.message
+    assert isinstance(end, Failed) and "closed 3 times while chunk 0" in end.message
     worker.resume(folder.id)
     assert end_of(worker, folder.id).state == "finished"
     worker.close()

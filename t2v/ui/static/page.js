@@ -54,6 +54,18 @@
     }
   });
 
+  // A double click asks for one video.
+  let asked = -Infinity;
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (!event.target.closest?.("#generate")) return;
+      if (performance.now() - asked < 700) event.stopPropagation();
+      else asked = performance.now();
+    },
+    true,
+  );
+
   // Ids of the videos that this browser has made or seen, the newest first, the same in all tabs.
   const KNOWN = "longtake-runs";
   const known = () => {
@@ -77,6 +89,7 @@
     // A reload, a bookmark or a copied link come back to the run that is shown. Gives its link.
     remember(id) {
       const link = new URL(window.location);
+      if (id) link.searchParams.delete("new");
       if (id) link.searchParams.set("run", id);
       else link.searchParams.delete("run");
       history.replaceState(history.state, "", link);
