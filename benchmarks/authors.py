@@ -73,7 +73,7 @@ def draw_next_chunk(
     stack.autoencoder.encode(cond_frames)
     stack.autoencoder.encode(cond_frames.repeat(1, CHUNK_FRAMES // NUM_COND_FRAMES, 1, 1, 1))
     predict = new_predict(stack, embeds, anchor_tokens, to_pixels(cond_frames).to(dtype))
-    *_, latents = draw_chunk(stack, config, "streaming_t2v", index, predict)
+    *_, (latents, _) = draw_chunk(stack, config, "streaming_t2v", index, predict)
     return stack.autoencoder.decode(latents)[NUM_COND_FRAMES:]
 
 

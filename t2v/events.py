@@ -1,6 +1,6 @@
 """What a pipeline yields: small frozen values that know no prompt box, no file and no browser."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -27,6 +27,10 @@ class StepDone:
     chunk_index: int
     step: int  # 1 .. num_steps
     num_steps: int
+    # About how the chunk's first new frame will look, where that costs nothing.
+    picture: UInt8[np.ndarray, "h w 3"] | None = field(default=None, compare=False)
+    memory: int = field(default=0, compare=False)  # bytes in use; 0: not looked at
+    is_gpu: bool = field(default=False, compare=False)  # whose memory it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class PaintingStream:
                     self.gate.wait(timeout=30)
                 time.sleep(self.seconds_per_step)
                 self.num_steps_done += 1
-                yield StepDone(stage, index, step, config.num_inference_steps)
+                place = stage, index, step, config.num_inference_steps
+                yield StepDone(*place, paint(number), memory=1_500_000_000)
             if index == self.fails_at:
                 raise self.error
             num_frames = CHUNK_FRAMES if index == 0 else NUM_NEW_FRAMES

@@ -51,7 +51,23 @@ def test_a_model_that_knows_the_answer_is_led_to_it(name, schedule, num_steps):
     steps = denoise(knows(clean, scheduler), noise(), scheduler, torch.Generator())
     *before, last = steps
     assert len(before) == num_steps - 1
-    torch.testing.assert_close(last, clean, atol=0.2, rtol=0)
+    torch.testing.assert_close(last.latents, clean, atol=0.2, rtol=0)
+
+
+def test_ddim_begins_at_pure_noise_with_any_number_of_steps():
+    clean = noise(seed=1)
+    for num_steps in range(1, 101):
+        scheduler = make_scheduler("ddim", SCHEDULE, num_steps)
+        steps = denoise(knows(clean, scheduler), noise(), scheduler, torch.Generator())
+        assert next(steps).latents.isfinite().all(), num_steps
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_step_says_what_the_network_takes_for_the_clean_latents(name):
+    scheduler = make_scheduler(name, SCHEDULE, 5)
+    clean = noise(seed=1)
+    for step in denoise(knows(clean, scheduler), noise(), scheduler, torch.Generator()):
+        torch.testing.assert_close(step.x0, clean, atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +79,7 @@ def test_noise_on_the_way_comes_from_the_generator_alone(name, is_random):
         scheduler = make_scheduler(name, SCHEDULE, 4)
         generator = torch.Generator().manual_seed(generator_seed)
         steps = denoise(knows(noise(seed=1), scheduler), noise(), scheduler, generator)
-        return list(steps)[-2]
+        return list(steps)[-2].latents
 
     assert torch.equal(last_but_one(5, global_seed=0), last_but_one(5, global_seed=1))
     assert torch.equal(last_but_one(5, global_seed=0), last_but_one(6, global_seed=0)) != is_random

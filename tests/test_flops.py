@@ -63,7 +63,7 @@ def chunk_tflop(networks):
         config = list_presets()["modelscope"].config(prompt="x", num_inference_steps=num_steps)
 
         def draw():
-            *_, latents = draw_next_chunk(stack, config, 1, conditions, memory)
+            *_, (latents, _) = draw_next_chunk(stack, config, 1, conditions, memory)
             stack.autoencoder.reconstruct(latents[0, :, 8:].movedim(1, 0))
 
         return count(draw)

@@ -208,7 +208,7 @@ def assert_trajectory(predict, generator, io):
     steps = denoise(
         guided(predict, GUIDANCE_SCALE), io["sampler/init_latents"], scheduler, generator
     )
-    for i, latents in enumerate(steps):
+    for i, (latents, _) in enumerate(steps):
         assert_close(latents, io[f"sampler/latents.{i}"], atol=1e-3)
     assert i == len(scheduler.timesteps) - 1
 

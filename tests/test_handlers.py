@@ -153,7 +153,7 @@ def test_the_status_says_how_far_both_videos_are(start):
     told = [str(view.status) for view in views]
     assert any("begins when its first frames are there" in status for status in told)
     assert any(
-        "</b> chunk 0 · 0 of 4 done" in s and "</b> chunk 3 · 3 of 7 done" in s for s in told
+        "</b> chunk 1 · 1 of 4 done" in s and "</b> chunk 3 · 3 of 7 done" in s for s in told
     )
     assert any("· Streaming Refinement" in status for status in told)
     assert any("complete, 8.0 s" in status for status in told)
@@ -358,6 +358,9 @@ def test_two_visitors_see_their_own_frames_and_the_second_waits(start):
         assert [read_number(frame) for frame in frames] == [(n, seed) for n in range(32)]
         assert views[-1].seed == seed
     assert any("You are next" in str(view.status) for view in views)
+    waiting = [view for view in views if not is_skipped(view.timeline)]
+    assert 'class="making' not in waiting[0].timeline  # it is not being made yet
+    assert 'class="making' in waiting[1].timeline
 
 
 def test_a_failure_is_told_and_the_page_can_go_on(start):

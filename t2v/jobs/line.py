@@ -86,7 +86,7 @@ class Line:
             if run is None:
                 return False, ()
             if not self.is_waiting(run):
-                return True, run.moments
+                return True, run.moments or (Queued(0),)
             place = self._waiting.index(run_id)
             being_made = self._being_made()
             return True, (Queued(place + len(being_made), self._wait(place, being_made)),)

@@ -73,8 +73,8 @@ def prepare(folder: RunFolder, *, is_asked_for: bool) -> int:
         total = folder.read().settings.config.num_chunks
         folder.append(
             Notice(
-                f"This video was interrupted after {num_chunks} of {total} chunks, and goes on "
-                "from there."
+                f"This video was interrupted after {num_chunks} of {total} chunks, and was taken "
+                "up again from there."
             )
         )
     return num_chunks

@@ -8,6 +8,7 @@ from typing import Literal
 from t2v.config import GenerationConfig
 from t2v.errors import JobError
 from t2v.events import Chunk, Event, Notice
+from t2v.jobs.pace import Stopwatch
 from t2v.jobs.recorder import Recorder
 from t2v.jobs.reopening import reopen
 from t2v.jobs.run_folder import RunFolder, RunSettings
@@ -48,6 +49,7 @@ class Turn:
     Args:
         lock: guards what is shared of a run.
         tell: is given every Progress.
+        watch: of the work on the run.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Turn:
         stream: StreamFn,
         lock: threading.Condition,
         tell: Callable[[Progress], None],
+        watch: Stopwatch,
     ):
         self.num_chunks_before: int | None = None  # that were there when the turn began
         self._run = run
         self._stream = stream
         self._lock = lock
         self._tell = tell
+        self._watch = watch
 
     def make(self) -> None:
         """Makes chunks until all are there or something is wished. What changes on the way, the
@@ -86,11 +90,11 @@ class Turn:
         if self.num_chunks_before is None:
             self._count_try(num_chunks)
             self.num_chunks_before = num_chunks
-        recorder = Recorder(run.folder, settings, run.told)
+        recorder = Recorder(run.folder, settings, self._watch, run.told)
         events = self._stream(settings.config, start)
         try:
             for event in events:
-                if (progress := recorder.record(event)) is not None:
+                for progress in recorder.record(event):
                     self._tell(progress)
                 with self._lock:
                     if run.wish:

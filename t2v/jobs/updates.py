@@ -5,9 +5,12 @@ two ends); the others describe a moment, and only the newest one counts.
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
 
 from t2v.errors import JobError
 from t2v.events import Notice, Stage
@@ -23,7 +26,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The run has its turn; the models of its preset are being made ready."""
+    """The run has its turn; the models of its preset, which are not there yet, are loaded."""
 
     preset: str
 
@@ -39,16 +42,21 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A denoising step is done. Times in seconds; estimates come from this run's own pace."""
+    """Where one of the videos of a run is. Times in seconds; estimates come from its own pace."""
 
     stage: Stage
     chunk_index: int
     num_chunks: int
-    step: int
+    step: int  # that is done; 0 while the other video has its turn
     num_steps: int
-    elapsed: float
+    elapsed: float  # of the run, over all its turns on the device
     next_chunk_in: float
     eta: float  # of this video, the preview or the refined one
+    step_seconds: float = 0.0
+    memory: int = 0  # bytes in use, of the GPU if `is_gpu`
+    is_gpu: bool = False
+    # For eyes only, see `StepDone`: neither compared nor told to programs.
+    picture: UInt8[np.ndarray, "h w 3"] | None = field(default=None, compare=False)
 
     @property
     def is_refined(self) -> bool:
@@ -118,9 +126,11 @@ def is_end(update: Update) -> bool:
 def to_json(fact: Update) -> dict[str, Any]:
     """Plain values, for the log and for programs; paths become names inside the run's folder."""
     values = {"type": type(fact).__name__}
-    for field in dataclasses.fields(fact):
-        value = getattr(fact, field.name)
-        values[field.name] = value.name if isinstance(value, Path) else value
+    for part in dataclasses.fields(fact):
+        if part.name == "picture":
+            continue
+        value = getattr(fact, part.name)
+        values[part.name] = value.name if isinstance(value, Path) else value
     return values
 
 

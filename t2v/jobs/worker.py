@@ -6,8 +6,8 @@ is watched from its start at any time, by any number, without the worker noticin
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from t2v.errors import OUT_OF_MEMORY, JobError, MediaError, T2VError, is_out_of_memory
@@ -15,6 +15,7 @@ from t2v.events import Notice
 from t2v.jobs.follower import Follower
 from t2v.jobs.library import Library
 from t2v.jobs.line import Line
+from t2v.jobs.pace import Stopwatch
 from t2v.jobs.recorder import finish_video
 from t2v.jobs.recovery import RunsLock, find_interrupted, may_go_on, prepare
 from t2v.jobs.reopening import reopen
@@ -140,7 +141,7 @@ class Worker(Steering):
         )
         run = LiveRun(folder, record.settings, record.visitor)
         end = Failed(message, *self._keep(run, False), *self._keep(run, True))
-        self._end(run, end, 0.0)
+        self._end(run, end, record.seconds)
 
     def _serve(self) -> None:
         if self._preload is not None:
@@ -157,14 +158,15 @@ class Worker(Steering):
                     self.line.leave(run)
 
     def _carry_out(self, run: LiveRun) -> None:
-        began = time.monotonic()
+        watch = Stopwatch(run.folder.read().seconds)
         turn, message = None, None
         try:
-            self._tell(run, Loading(run.settings.preset))
+            if not self._has_loaded(run.settings.preset):
+                self._tell(run, Loading(run.settings.preset))
             self._clean_up()
             stream = self._stream_of(run.settings.preset)
             self._check_weights(run)
-            turn = Turn(run, stream, self.line.changed, lambda progress: self._tell(run, progress))
+            turn = Turn(run, stream, self.line.changed, partial(self._tell, run), watch)
             turn.make()
         except T2VError as error:
             message = str(error)
@@ -174,19 +176,18 @@ class Worker(Steering):
         with self.line.changed:
             run.is_over = True
             is_interrupted = run.wish == "interrupt" and message is None
-        seconds = time.monotonic() - began
         if turn is not None and turn.num_chunks_before is not None:
             num_chunks = run.next_chunk - 1 - turn.num_chunks_before
-            self.line.experience.learn(run.settings, num_chunks, seconds)
+            self.line.experience.learn(run.settings, num_chunks, watch.turn)
         if is_interrupted:
-            self._interrupt(run, seconds)
+            self._interrupt(run, watch.total)
         else:
+            seconds = watch.total
             self._end(run, self._find_end(run, message, seconds), seconds)
 
     def _interrupt(self, run: LiveRun, seconds: float) -> None:
         """Leaves a run so that the next worker takes it up."""
-        record = run.folder.read()
-        run.folder.update(state="interrupted", num_tries=0, seconds=record.seconds + seconds)
+        run.folder.update(state="interrupted", num_tries=0, seconds=seconds)
         with self.line.changed:
             self.line.leave(run)
 
@@ -201,8 +202,7 @@ class Worker(Steering):
         videos = (video, refined) if config.refine else (video,)
         is_complete = all(num_frames == config.num_frames for _, num_frames in videos)
         state = "paused" if run.wish == "pause" else "stopped"
-        total = run.folder.read().seconds + seconds
-        return Finished("finished" if is_complete else state, *video, total, *refined)
+        return Finished("finished" if is_complete else state, *video, seconds, *refined)
 
     def _keep(self, run: LiveRun, is_refined: bool) -> tuple[Path | None, int]:
         """One of the videos, as far as it is done, and its number of frames."""
@@ -229,10 +229,13 @@ class Worker(Steering):
             run.folder.update(weights=weights)
 
     def _stream_of(self, preset: str) -> StreamFn:
-        if self._loaded is None or self._loaded[0] != preset:
+        if not self._has_loaded(preset):
             self._loaded = None  # one stack at a time: the old one goes before the new one comes
             self._loaded = (preset, self._open_stream(preset), self._find_weights(preset))
         return self._loaded[1]
+
+    def _has_loaded(self, preset: str) -> bool:
+        return self._loaded is not None and self._loaded[0] == preset
 
     def _tell(self, run: LiveRun, moment: Loading | Progress) -> None:
         with self.line.changed:
@@ -241,7 +244,8 @@ class Worker(Steering):
 
     def _end_waiting(self, run: LiveRun, wish: Wish) -> None:
         run.wish = wish
-        self._end(run, self._find_end(run, None, 0.0), 0.0)
+        seconds = run.folder.read().seconds
+        self._end(run, self._find_end(run, None, seconds), seconds)
 
     def _end(self, run: LiveRun, end: Finished | Failed, seconds: float) -> None:
         """Writes the end down, then lets go of the run."""
@@ -252,7 +256,7 @@ class Worker(Steering):
                 message=end.message if is_failed else "",
                 num_frames=end.num_frames,
                 num_refined_frames=end.num_refined_frames,
-                seconds=run.folder.read().seconds + seconds,
+                seconds=seconds,
                 num_tries=0,
             )
             run.folder.append(end)

@@ -1,5 +1,7 @@
 """Frames <-> latents. The only place where pixels change their layout and range."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
@@ -7,6 +9,8 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from t2v.models.latent_preview import LatentPreview, colour_fields
 
 
 class FrameAutoencoder(nn.Module):
@@ -28,6 +32,14 @@ class FrameAutoencoder(nn.Module):
     def downsampling(self) -> int:
         """Pixels per latent, in each direction."""
         return self.patch * 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @cached_property
+    def preview(self) -> LatentPreview:
+        """Shows latents without decoding them; made when it is first asked for."""
+        pictures = colour_fields(8 * self.downsampling)
+        with torch.no_grad():
+            [latents] = self.encode(pictures[None].to(self.vae.device))
+        return LatentPreview(latents, pictures, detail=self.patch)
 
     def _scale(self) -> tuple[Tensor | float, Tensor | float]:
         mean, std = self.vae.config.latents_mean, self.vae.config.latents_std

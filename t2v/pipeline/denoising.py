@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
@@ -16,6 +17,13 @@ Latents = Float[Tensor, "b c f h w"]
 Outputs = Float[Tensor, "n c f h w"]  # of a network: one for every text that the latents have
 Predict = Callable[[Latents, Tensor], Outputs]  # latents, timestep -> outputs
 ETA = 1.0  # of DDIM, as in the paper: as much fresh noise per step as in DDPM
+
+
+class Step(NamedTuple):
+    """What is there after a denoising step."""
+
+    latents: Latents
+    x0: Latents  # the clean latents, as the network saw them in noisier ones
 
 
 def make_scheduler(name: str, schedule: dict, num_inference_steps: int):
@@ -87,11 +95,12 @@ def in_precision(predict: Predict, dtype: torch.dtype) -> Predict:
 
 def denoise(
     predict: Predict, noise: Latents, scheduler, generator: torch.Generator
-) -> Iterator[Latents]:
-    """Yields the latents after every step. Nothing is computed before it is asked for."""
+) -> Iterator[Step]:
+    """Yields what is there after every step. Nothing is computed before it is asked for."""
     b = len(noise)
     latents = noise * scheduler.init_noise_sigma
-    arguments = {"eta": ETA} if isinstance(scheduler, DDIMScheduler) else {}
+    is_ddim = isinstance(scheduler, DDIMScheduler)
+    arguments = {}
     if not isinstance(scheduler, UniPCMultistepScheduler):
         arguments["generator"] = generator
     for timestep in scheduler.timesteps:
@@ -100,6 +109,13 @@ def denoise(
         # noise is drawn is part of what a seed means.
         flat = (rearrange(x, "b c f h w -> (b f) c h w") for x in (output, latents))
         output, latents = (x.float() for x in flat)
-        latents = scheduler.step(output, timestep, latents, **arguments).prev_sample
-        latents = rearrange(latents, "(b f) c h w -> b c f h w", b=b)
-        yield latents
+        if is_ddim:
+            # From pure noise on, rounding would take the root of less than nothing.
+            is_pure_noise = scheduler.alphas_cumprod[timestep] == 0
+            arguments["eta"] = ETA * (1 - 1e-6) if is_pure_noise else ETA
+        stepped = scheduler.step(output, timestep, latents, **arguments)
+        x0 = stepped.pred_original_sample if is_ddim else scheduler.model_outputs[-1]
+        latents, x0 = (
+            rearrange(x, "(b f) c h w -> b c f h w", b=b) for x in (stepped.prev_sample, x0)
+        )
+        yield Step(latents, x0)

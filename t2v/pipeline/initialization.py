@@ -11,6 +11,7 @@ from t2v.pipeline.denoising import (
     Latents,
     Outputs,
     Predict,
+    Step,
     denoise,
     guided,
     in_precision,
@@ -21,9 +22,7 @@ from t2v.pipeline.memory import guidance_parts
 from t2v.pipeline.stack import Stack
 
 
-def draw_first_chunk(
-    stack: Stack, config: GenerationConfig, text: TextContext
-) -> Iterator[Latents]:
+def draw_first_chunk(stack: Stack, config: GenerationConfig, text: TextContext) -> Iterator[Step]:
     """Yields the latents of 16 frames after every denoising step."""
 
     def predict(latents: Latents, timestep: torch.Tensor) -> Outputs:
@@ -35,7 +34,7 @@ def draw_first_chunk(
 
 def draw_chunk(
     stack: Stack, config: GenerationConfig, stage: Stage, index: int, predict: Predict
-) -> Iterator[Latents]:
+) -> Iterator[Step]:
     """Denoises 16 frames from pure noise of the chunk's own, as the settings say."""
     generator = noise_generator(config.seed_of(index), stage, index)
     channels, height, width = stack.latent_shape(config.frame_size)

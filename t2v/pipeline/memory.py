@@ -9,8 +9,10 @@ Three profiles, from fast to small:
   twice: the two halves of the guidance come one after the other.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,14 @@ PARTS = (  # networks that run together
 # Latents of more numbers than this keep the GPU busy with one half of the guidance at a time: the
 # two together would only take more memory. 24 frames of 512 x 512 pixels.
 MOST_TOGETHER = 24 * 4 * 64 * 64
+
+
+def memory_in_use(device: torch.device) -> tuple[int, bool]:
+    """Bytes that this process holds, and whether they are a GPU's."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device), True
+    resident_pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(resident_pages) * os.sysconf("SC_PAGE_SIZE"), False
 
 
 def check_profile(profile: str) -> None:

@@ -23,7 +23,7 @@ from t2v.events import Chunk, Event, Notice, StepDone
 from t2v.models.attention import TextContext
 from t2v.pipeline.blending import OwnNoise, RandomCuts, SharedNoise
 from t2v.pipeline.denoising import Latents, Outputs, Predict, guided, in_precision
-from t2v.pipeline.memory import guidance_parts, with_room
+from t2v.pipeline.memory import guidance_parts, memory_in_use, with_room
 from t2v.pipeline.prompting import EncodedPrompts
 from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import SDEditSampler, Sigmas
@@ -210,7 +210,8 @@ def denoise_by_chunk(
                 cut = denoising.cuts(window, step)
                 x0 = x0s[step] = window.take_over(x0s[step], x0, cut)
             latents = sampler.step(x0, latents, step, denoising.noise_of(window, step, x0))
-            yield StepDone("refinement", window.index, step + 1, num_steps)
+            place = "refinement", window.index, step + 1, num_steps
+            yield StepDone(*place, None, *memory_in_use(denoising.device))
         if denoising.cuts is None:
             # Chunks that know nothing of each other: the earlier one keeps what it has drawn.
             latents = window.take_over(before, latents, overlap)
@@ -245,7 +246,8 @@ def denoise_jointly(
             seen = latents[:, :, window.start : window.stop]
             own = sampler.predict_x0(denoising.predict_in(window), seen, step)
             x0 = window.append(x0, own, denoising.cuts(window, step))
-            yield StepDone("refinement", window.index, step + 1, num_steps)
+            place = "refinement", window.index, step + 1, num_steps
+            yield StepDone(*place, None, *memory_in_use(denoising.device))
         latents = sampler.step(x0, latents, step, denoising.noise_of(video, step, x0))
     for window in shown:
         is_last = window is shown[-1]

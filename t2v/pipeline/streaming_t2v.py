@@ -20,9 +20,9 @@ from t2v.models.attention import TextContext
 from t2v.models.autoencoder import to_pixels
 from t2v.models.cam import CamFeatures
 from t2v.models.encoders import TextEncoder
-from t2v.pipeline.denoising import Latents, Outputs
+from t2v.pipeline.denoising import Latents, Outputs, Step
 from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
-from t2v.pipeline.memory import guidance_parts, lower_profile, make_room
+from t2v.pipeline.memory import guidance_parts, lower_profile, make_room, memory_in_use
 from t2v.pipeline.prompting import EncodedPrompts
 from t2v.pipeline.stack import Stack
 from t2v.state import Memory
@@ -89,8 +89,10 @@ def draw_video(
         stack.use("first_unet" if stack.first_unet else "unet")
         text = stack.initial_unet.prepare_text(prompts.of_chunk(0))
         steps = enumerate(draw_first_chunk(stack, config, text), start=1)
-        for step, latents in steps:
-            yield StepDone("initialization", 0, step, config.num_inference_steps)
+        for step, (latents, x0) in steps:
+            picture = stack.autoencoder.preview(x0[0, :, 0])
+            place = "initialization", 0, step, config.num_inference_steps
+            yield StepDone(*place, picture, *memory_in_use(stack.device))
         frames = stack.autoencoder.decode(latents)
         yield Chunk("initialization", 0, 0, frames)
         memory = Memory(frames[-NUM_COND_FRAMES:], frames[0])
@@ -105,8 +107,10 @@ def draw_video(
             said = config.prompt_shares(index)
             conditions = prepare_conditions(stack, config, prompts.of_chunk(index), anchor_tokens)
         steps = enumerate(draw_next_chunk(stack, config, index, conditions, memory), start=1)
-        for step, latents in steps:
-            yield StepDone("streaming_t2v", index, step, config.num_inference_steps)
+        for step, (latents, x0) in steps:
+            picture = stack.autoencoder.preview(x0[0, :, NUM_COND_FRAMES])
+            place = "streaming_t2v", index, step, config.num_inference_steps
+            yield StepDone(*place, picture, *memory_in_use(stack.device))
         # Only the new frames are decoded: the others are in the video already.
         frames = stack.autoencoder.decode(latents[:, :, NUM_COND_FRAMES:])
         yield Chunk("streaming_t2v", index, CHUNK_FRAMES + NUM_NEW_FRAMES * (index - 1), frames)
@@ -143,7 +147,7 @@ def prepare_conditions(
 
 def draw_next_chunk(
     stack: Stack, config: GenerationConfig, index: int, conditions: Conditions, memory: Memory
-) -> Iterator[Latents]:
+) -> Iterator[Step]:
     """Yields the latents of chunk `index`, 16 frames, after every denoising step."""
     stack.use("unet", "extractor")
     encoded_frames = None

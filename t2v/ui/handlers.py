@@ -198,9 +198,9 @@ class Handlers:
         status = RunStatus(record.settings)
 
         def draw(is_live: bool) -> str:
-            return timeline(follower.folder, status.num_playable, is_live)
+            return timeline(follower.folder, status.num_playable, is_live and not status.is_waiting)
 
-        view = first_view(record, status, draw(record.state not in ENDED))
+        view = first_view(record, status, draw(record.state == "running"))
         yield view if watch.is_first else view._replace(live=EMPTY, refined_live=EMPTY)
         with tempfile.TemporaryDirectory(prefix="longtake-") as scratch:
             players = {

@@ -1,5 +1,6 @@
 """The status box: what a run is doing, in words, for somebody who waits."""
 
+import time
 from html import escape
 
 from t2v.config import CHUNK_FRAMES, NUM_NEW_FRAMES
@@ -16,6 +17,7 @@ from t2v.jobs.updates import (
     Started,
     Update,
 )
+from t2v.ui.thumbnails import rough_picture
 
 
 IDLE = (
@@ -23,6 +25,7 @@ IDLE = (
     "<p>Describe a scene, or pick an example, and press Generate.</p></div>"
 )
 NOTICES_SHOWN = 5
+SECONDS_PER_PICTURE = 0.5  # of the chunk that is being denoised
 STAGES = {
     "initialization": "Initialization",
     "streaming_t2v": "Streaming T2V",
@@ -41,6 +44,7 @@ class RunStatus:
         self._progress: dict[bool, Progress] = {}
         self._notices: list[str] = []
         self._latest: Update | None = None
+        self._picture, self._drawn = "", 0.0  # of the chunk that is being denoised, and when
 
     def add(self, update: Update) -> None:
         match update:
@@ -53,16 +57,32 @@ class RunStatus:
             case Rewound():
                 self._playable = {False: update.num_frames, True: update.num_refined_frames}
                 self._progress.clear()
+                self._picture = ""
                 self._latest = None
             case _:
                 self._latest = update
         if isinstance(update, Progress):
             self._progress[update.is_refined] = update
+            if not update.is_refined:
+                self._draw(update)
+
+    def _draw(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.picture is None:
+            self._picture = ""
+        elif not self._picture or now - self._drawn >= SECONDS_PER_PICTURE:
+            alt = f"{chunk_of(progress)} as it is so far, in rough colours"
+            self._picture, self._drawn = rough_picture(progress.picture, alt), now
 
     @property
     def num_playable(self) -> int:
         """Frames of the preview that can be watched."""
         return self._playable[False]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether other runs come first."""
+        return isinstance(self._latest, Queued) and self._latest.position > 0
 
     def to_html(self) -> str:
         match self._latest:
@@ -89,7 +109,7 @@ class RunStatus:
         step = f"step {progress.step} of {progress.num_steps}"
         headline = f"{chunk} <span>{done_of(progress)} · {step} · {STAGES[progress.stage]}</span>"
         if not self._refines:
-            body = _bars(progress) + self._facts(progress)
+            body = self._pace(progress)
             return self._box(
                 "running", "Making", headline, body, f"{chunk} is being made, {done_of(progress)}"
             )
@@ -97,6 +117,10 @@ class RunStatus:
         begun = (self._progress[key] for key in (False, True) if key in self._progress)
         chunks = ", ".join(chunk_of(progress).lower() for progress in begun)
         return self._box("running", "Making", headline, body, f"Being made: {chunks}")
+
+    def _pace(self, progress: Progress) -> str:
+        picture = "" if progress.is_refined else self._picture
+        return f'<div class="pace">{picture}{_bars(progress)}{self._facts(progress)}</div>'
 
     def _facts(self, progress: Progress) -> str:
         facts = {
@@ -106,6 +130,11 @@ class RunStatus:
         }
         if not progress.is_refined:
             facts["Elapsed"] = duration(progress.elapsed)
+        if progress.step_seconds:
+            facts["One step"] = f"{progress.step_seconds:.2f} s"
+        if progress.memory and not progress.is_refined:
+            name = "GPU memory" if progress.is_gpu else "Memory"
+            facts[name] = f"{progress.memory / 1e9:.1f} GB"
         items = (f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in facts.items())
         return f"<dl>{''.join(items)}</dl>"
 
@@ -115,10 +144,12 @@ class RunStatus:
         if self._playable[is_refined] == self._num_frames:
             text, body = f"complete, {self._length(self._num_frames)}", ""
         elif progress is None:
-            text, body = "begins when its first frames are there", ""
+            num_frames = self._playable[is_refined]
+            begun = f"{self._length(num_frames)} so far, goes on in its turn"
+            text, body = begun if num_frames else "begins when its first frames are there", ""
         else:
             text = f"chunk {progress.chunk_index} · {done_of(progress)}"
-            body = _bars(progress) + self._facts(progress)
+            body = self._pace(progress)
         kind = "refined" if is_refined else "preview"
         return f'<section class="{kind}"><p><b>{name}</b> {text}</p>{body}</section>'
 

@@ -1,7 +1,13 @@
 """Small pictures inside the page itself: no address on this server, no path, nothing to fetch."""
 
 from base64 import b64encode
+from html import escape
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
+
+from t2v.media.images import Picture
 
 
 def picture(path: Path) -> str:
@@ -11,3 +17,11 @@ def picture(path: Path) -> str:
     except OSError:
         return '<i class="blank"></i>'
     return f'<img alt="" src="data:image/jpeg;base64,{data}">'
+
+
+def rough_picture(pixels: Picture, alt: str) -> str:
+    """An <img> of a few pixels, which the page shows larger."""
+    png = BytesIO()
+    Image.fromarray(pixels).save(png, format="PNG")
+    data = b64encode(png.getvalue()).decode()
+    return f'<img class="rough" alt="{escape(alt)}" src="data:image/png;base64,{data}">'

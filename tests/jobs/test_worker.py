@@ -7,7 +7,7 @@ import pytest
 
 from t2v.errors import ConfigError, JobError, PresetError
 from t2v.events import Notice
-from t2v.jobs.updates import Failed, Finished, Progress, Queued, SegmentReady, Started
+from t2v.jobs.updates import Failed, Finished, Loading, Progress, Queued, SegmentReady, Started
 from t2v.jobs.worker import Worker
 from t2v.media.video import read_frames, read_metadata
 from tests.fakes import PaintingStream, read_number, read_numbers, settings
@@ -207,10 +207,31 @@ def test_models_can_be_loaded_before_the_first_run(tmp_path):
 def test_models_are_loaded_once_for_runs_of_one_preset(tmp_path):
     opened = []
     worker = Worker(lambda preset: opened.append(preset) or PaintingStream(), tmp_path)
-    for _ in range(2):
-        list(worker.watch(worker.submit(settings())))
+    told = [list(worker.watch(worker.submit(settings()))) for _ in range(2)]
     worker.close()
     assert opened == ["painted"]
+    assert not of_kind(told[1], Loading)
+
+
+def test_time_counts_over_all_turns_of_a_run_and_is_kept_with_every_chunk(start_worker):
+    worker = start_worker(PaintingStream(seconds_per_step=0.05))
+    run_id = worker.submit(settings(num_chunks=4))
+    updates = []
+    for update in worker.watch(run_id):
+        updates.append(update)
+        if isinstance(update, SegmentReady) and update.index == 0:
+            worker.change_prompt(run_id, "a blue ring")
+        if isinstance(update, Progress) and update.chunk_index == 2:
+            assert 0.2 < worker.record(run_id).seconds < 1
+            worker.pause(run_id)
+    paused = updates[-1].seconds
+    worker.resume(run_id)
+    updates += worker.watch(run_id)
+    elapsed = [progress.elapsed for progress in of_kind(updates, Progress)]
+    assert elapsed == sorted(elapsed)
+    assert elapsed[-1] > paused + 0.1
+    assert updates[-1].seconds >= elapsed[-1]
+    assert worker.record(run_id).seconds == updates[-1].seconds
 
 
 def test_a_full_queue_refuses_and_leaves_no_folder(start_worker):
