@@ -358,7 +358,10 @@ def test_help_of_generate_names_the_ranges(capsys):
         ),
         (["evaluate", "--preset", "shape"], "preset must be one of odd, got 'shape'"),
         (["train", "--out", "x", "--until", "poems"], "--until must be one of autoencoder, "),
-        (["train", "--out", "x", "--steps", "cam=0"], "--steps takes STAGE=N with N from 1 and a stage of "),
+        (
+            ["train", "--out", "x", "--steps", "cam=0"],
+            "--steps takes STAGE=N with N from 1 and a stage of ",
+        ),
         (["train", "--out", "x", "--steps", "poems=3"], "got 'poems=3'"),
         (["train", "--out", "x", "--processes", "0"], "--processes must be from 1 to 4, got 0"),
         (["train", "--out", "x", "--processes", "5"], "--processes must be from 1 to 4, got 5"),

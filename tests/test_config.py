@@ -200,10 +200,13 @@ def test_an_area_is_filled_in_the_same_proportions(size, multiple, fitted):
 
 
 @pytest.mark.parametrize(
-    "size", [64, (64,), (64, 0), (64, 100), (64, 2048), (64.0, 64), "64x64", (64, True), (64, 64, 3)]
+    "size",
+    [64, (64,), (64, 0), (64, 100), (64, 2048), (64.0, 64), "64x64", (64, True), (64, 64, 3)],
 )
 def test_a_size_to_draw_is_named_if_it_is_none(size):
-    with pytest.raises(ConfigError, match=r"^frame_size must be \[height, width\], multiples of 64 "):
+    with pytest.raises(
+        ConfigError, match=r"^frame_size must be \[height, width\], multiples of 64 "
+    ):
         new_config(frame_size=size)
 
 

@@ -19,8 +19,8 @@ from small_modelscope import (
     write_home,
 )
 
-from t2v.config import Acceleration
 from t2v.checkpoints import modelscope_names, write_weights
+from t2v.config import Acceleration
 from t2v.errors import CheckpointError
 from t2v.events import Chunk
 from t2v.models.encoders import OpenClipImageEncoder, OpenClipTextEncoder, clip_pixels
