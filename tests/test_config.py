@@ -227,6 +227,6 @@ def test_a_size_can_be_written_as_text(text, size):
 
 @pytest.mark.parametrize("text", ["", "256", "256x", "x448", "-1x64", "a" * 5000, "640000x64"])
 def test_text_that_is_no_size_is_named(text):
-    with pytest.raises(ConfigError, match="^frame_size must be like 256x448") as error:
+    with pytest.raises(ConfigError, match=r"^frame_size must be like 256x448") as error:
         parse_size(text)
     assert len(str(error.value)) < 200
