@@ -39,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--preset", help="chosen at first (default: the best that can run here)")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help="default: %(default)s")
     add_acceleration(parser)
-    parser.add_argument("--disk-quota", type=float, metavar="GB", help="of --runs-dir; see README")
-    parser.add_argument("--max-per-visitor", type=int, help="videos at once (default: any number)")
+    parser.add_argument("--disk-quota", type=float, metavar="GB", help="of --runs-dir (guests: 20)")
+    parser.add_argument("--max-per-visitor", type=int, help="videos at once (guests: 2)")
     parser.add_argument(
         "--no-resume", action="store_true", help="leave videos alone that were cut off"
     )
@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         value = getattr(options, name)
         if value is not None and not value > 0:
             parser.error(f"--{name.replace('_', '-')} must be more than 0, got {value:g}")
+    if options.port is not None and not 0 < options.port < 65536:
+        parser.error(f"--port must be from 1 to 65535, got {options.port}")
     host = options.host or (SPACE_HOST if in_a_space() else "127.0.0.1")
     try:
         open_fast = partial(open_stream, acceleration=acceleration(options))
@@ -80,13 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     # Asked to end, the app ends as after Ctrl-C: the video in the making goes on at the next start.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    quota = options.disk_quota or access.quota_gigabytes
     worker = Worker(
         open_preset,
         options.runs_dir,
         preload=chosen.name,
         max_waiting=access.max_waiting,
-        max_per_visitor=options.max_per_visitor,
-        quota_bytes=options.disk_quota and int(options.disk_quota * 1e9),
+        max_per_visitor=options.max_per_visitor or access.max_per_visitor,
+        quota_bytes=quota and int(quota * 1e9),
         resumes=not options.no_resume,
         find_weights=lambda preset: hash_weights(named_preset(preset).weights_folder),
     )
@@ -111,6 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
             share=options.share,
             mcp_server=options.mcp,
         )
+    except OSError as error:  # of the port, mostly: somebody else listens there
+        print(f"app.py: {error}", file=sys.stderr)
+        return 2
     finally:
         worker.close()
     return 0
@@ -171,7 +177,7 @@ def end_process() -> None:
 
 
 if __name__ == "__main__":
-    status = 1
+    status = 1  # where nobody says so: something broke
     atexit.register(end_process)  # registered first, so it is called last
     try:
         status = main()

@@ -52,6 +52,24 @@ def test_a_limit_of_nothing_is_refused(capsys, option):
     assert f"{option} must be more than 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["0", "-1", "99999"])
+def test_a_port_that_is_none_is_refused(capsys, port):
+    with pytest.raises(SystemExit) as stopped:
+        app.main(["--port", port])
+    assert stopped.value.code == 2
+    assert "--port must be from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_one_sentence(monkeypatch, tmp_path, capsys):
+    def refuse(*_, **__):
+        raise OSError("Cannot find empty port in range: 7860-7860.")
+
+    monkeypatch.setattr("t2v.ui.launch.launch_page", refuse)
+    monkeypatch.setattr(app, "open_stream", lambda preset: None)
+    assert app.main(["--port", "7860", "--runs-dir", str(tmp_path / "runs")]) == 2
+    assert only_sentence(capsys) == "app.py: Cannot find empty port in range: 7860-7860."
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -86,6 +104,8 @@ def test_guests_get_a_password_of_this_start_and_caps(asked):
     assert first.login[1] != second.login[1]
     assert len(first.login[1]) >= 16
     assert (first.max_chunks, first.max_waiting) < (OWNER.max_chunks, OWNER.max_waiting)
+    assert first.max_per_visitor and first.quota_gigabytes
+    assert OWNER.max_per_visitor is OWNER.quota_gigabytes is None
     assert all(part in describe_login(first) for part in first.login)
     assert "protected only by its id" in describe_login(first)
 

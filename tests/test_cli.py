@@ -5,6 +5,7 @@ import sys
 from itertools import islice
 
 import pytest
+import torch
 from small_stack import new_stack
 
 from t2v import __version__, cli
@@ -310,6 +311,16 @@ def test_ctrl_c_while_the_models_load_shows_no_traceback(generate, monkeypatch, 
     monkeypatch.setattr(stack, "load_stack", interrupted)
     assert generate() == 130
     assert only_sentence(capsys) == "t2v generate: stopped"
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA"), MemoryError()])
+def test_used_up_memory_is_one_sentence(generate, monkeypatch, capsys, error):
+    def too_large(preset, **_):
+        raise error
+
+    monkeypatch.setattr(stack, "load_stack", too_large)
+    assert generate() == 2
+    assert only_sentence(capsys).startswith("t2v generate: There was not enough memory")
 
 
 def test_presets_are_listed_with_whether_they_can_run(preset, capsys):

@@ -118,8 +118,23 @@ def test_proportions_stay(refine, folder, size, refined):
 def test_the_file_says_how_it_was_made(refine, folder):
     write_video(folder / "in.mp4", 3)
     assert refine("in.mp4", "--seed", 5, "--blending", "joint") == 0
-    expected = {"prompt": "a red star", "seed": 5, "blending": "joint", "refine": True}
+    expected = {"prompt": "a red star", "seed": 5, "blending": "joint"}
     assert expected.items() <= read_metadata(folder / "out.mp4").items()
+
+
+def test_nobody_is_told_that_settings_alone_make_a_refined_file(refine, folder, capsys):
+    write_video(folder / "in.mp4", 3)
+    assert refine("in.mp4", "--seed", 5) == 0
+    capsys.readouterr()
+    assert cli.main(["show", str(folder / "out.mp4")]) == 2
+    said = capsys.readouterr().err
+    assert "made sharper" in said and "seed 5" in said
+
+
+def test_a_refined_file_can_keep_silent(refine, folder):
+    write_video(folder / "in.mp4", 3)
+    assert refine("in.mp4", "--no-metadata") == 0
+    assert read_metadata(folder / "out.mp4") == {}
 
 
 def test_an_unknown_word_is_reported_and_the_video_made(refine, folder, capsys):

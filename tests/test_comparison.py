@@ -26,6 +26,14 @@ def test_both_are_seen_at_the_height_of_the_larger_and_for_as_long_as_the_shorte
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both.mp4", "left.mp4", "right.mp4"]
 
 
+def test_sides_that_would_be_odd_become_even(tmp_path):
+    left = write(tmp_path / "left.mp4", (200, 40, 40), (60, 100), 8)
+    right = write(tmp_path / "right.mp4", (40, 40, 200), (200, 352), 8)
+    write_side_by_side(left, right, tmp_path / "both.mp4")
+    height, width = read_frames(tmp_path / "both.mp4").shape[1:3]
+    assert height == 200 and width % 2 == 0 and abs(width - (352 + 200 * 100 / 60)) < 2
+
+
 def test_a_file_that_is_no_video_is_a_media_error(tmp_path):
     left = write(tmp_path / "left.mp4", (9, 9, 9), (32, 32), 8)
     (tmp_path / "right.mp4").write_text("no video")

@@ -159,6 +159,16 @@ def test_the_refiner_may_come_later(fake_hub, preset):
     assert preset.refiner_unavailable is None
 
 
+def test_installing_the_base_again_keeps_refiners(fake_hub, preset):
+    install(preset)
+    other = preset.weights_folder / "refiner-other"
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    install(preset, force=True, refiner=False)
+    assert preset.refiner_unavailable is None
+    assert (other / "config.json").read_text() == "{}"
+
+
 def test_an_installed_preset_is_left_alone(fake_hub, preset, quiet):
     install(preset)
     fake_hub.asked.clear()

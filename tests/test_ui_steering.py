@@ -11,6 +11,7 @@ from t2v.jobs.updates import Finished, Queued, Rewound, SegmentReady, Started
 from t2v.jobs.worker import Worker
 from t2v.media.segments import write_segment
 from t2v.media.video import read_frames
+from t2v.ui.access import GUEST_NAME
 from t2v.ui.players import SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
@@ -80,6 +81,11 @@ def test_visitors_are_told_apart_by_account_or_address_and_stay_nameless():
     others = [request(), request("10.0.0.2"), request(**{"x-forwarded-for": "10.0.0.3, 10.0.0.1"})]
     assert len({one, *map(visitor_of, others)}) == 4
     assert "ann" not in one and visitor_of(None) == ""
+
+
+def test_guests_with_the_password_of_a_link_are_told_apart_by_their_addresses():
+    one, other = (visitor_of(request(host, username=GUEST_NAME)) for host in ("1.2.3.4", "1.2.3.5"))
+    assert one != other
 
 
 async def fed(player, updates):

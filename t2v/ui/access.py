@@ -28,6 +28,8 @@ class Access:
 
     max_chunks: int = LIMITS["num_chunks"][1]  # of one video
     max_waiting: int = 16  # runs in the queue
+    max_per_visitor: int | None = None  # of those that wait or are being made
+    quota_gigabytes: float | None = None  # of all runs on the disk; the oldest go first
     max_upload: str = "200mb"  # of one file whose settings are read
     login: tuple[str, str] | None = None  # name and password
     sees_all_runs: bool = False  # in the history; others see those that their browser knows
@@ -35,7 +37,13 @@ class Access:
 
 OWNER = Access(sees_all_runs=True)
 SPACE_HOST = "0.0.0.0"  # inside the container of a Space, which nobody reaches but through its page
-GUEST_CAPS = {"max_chunks": 120, "max_waiting": 4, "max_upload": "20mb"}
+GUEST_CAPS = {
+    "max_chunks": 120,
+    "max_waiting": 4,
+    "max_per_visitor": 2,
+    "quota_gigabytes": 20.0,
+    "max_upload": "20mb",
+}
 
 
 def in_a_space() -> bool:
