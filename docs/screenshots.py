@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
+SEEN = 1.5  # seconds of the video that were played when "during" is taken
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
@@ -30,7 +31,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
-    parser.add_argument("--seconds", type=float, default=8, help="of a run until 'during'")
     parser.add_argument("--animation", type=Path, help="record one run as this GIF instead")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
@@ -42,11 +42,11 @@ def main() -> None:
             return
         for size in SIZES:
             for scheme in ("light", "dark"):
-                take(browser, options.url, options.out, size, scheme, options.seconds)
+                take(browser, options.url, options.out, size, scheme)
         browser.close()
 
 
-def take(browser: Browser, url: str, out: Path, size: str, scheme: str, seconds: float) -> None:
+def take(browser: Browser, url: str, out: Path, size: str, scheme: str) -> None:
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1
@@ -57,8 +57,8 @@ def take(browser: Browser, url: str, out: Path, size: str, scheme: str, seconds:
     page.wait_for_timeout(1000)
     picture(page, out / f"before-{size}-{scheme}.png")
 
-    generate_first_example(page)
-    page.wait_for_timeout(1000 * seconds)
+    generate_an_example(page)
+    page.wait_for_function(f"document.querySelector('#live video')?.currentTime > {SEEN}")
     picture(page, out / f"during-{size}-{scheme}.png")
 
     page.locator(".status.finished").wait_for(timeout=600_000)
@@ -74,7 +74,7 @@ def animate(browser: Browser, url: str, path: Path, frames_per_second: int = 4) 
     page.goto(f"{url}?__theme=light")
     page.get_by_role("button", name="Generate").wait_for()
     page.wait_for_timeout(1000)
-    generate_first_example(page)
+    generate_an_example(page)
     pictures = []
     while not page.locator("#screen.over").count():
         pictures.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
@@ -91,8 +91,8 @@ def animate(browser: Browser, url: str, path: Path, frames_per_second: int = 4) 
     )
 
 
-def generate_first_example(page: Page) -> None:
-    page.locator("#examples button").first.click()
+def generate_an_example(page: Page) -> None:
+    page.locator("#examples button").nth(1).click()  # its object never leaves the picture
     page.wait_for_timeout(500)
     page.get_by_role("button", name="Generate").click()
 
