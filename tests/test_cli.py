@@ -18,6 +18,7 @@ from t2v.pipeline import stack, streaming_t2v
 from t2v.presets import Preset
 
 
+SIZES = "frame_size must be [height, width], multiples of 64 from 64 to 1024"
 COMMANDS = (
     "generate",
     "refine",
@@ -92,8 +93,8 @@ def only_sentence(capsys):
             "scheduler must be one of ddim, dpmsolver++, unipc, got 'euler'",
         ),
         (["--preset", "shape"], "preset must be one of odd, got 'shape'"),
-        (["--size", "100x128"], "multiples of 64 from 64 to 1024, got (100, 128)"),
-        (["--size", "64x2048"], "multiples of 64 from 64 to 1024, got (64, 2048)"),
+        (["--size", "100x128"], f"{SIZES}, got (100, 128)"),
+        (["--size", "64x2048"], f"{SIZES}, got (64, 2048)"),
         (["--prompt", " "], "prompt must not be empty: say in a few words what to show"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

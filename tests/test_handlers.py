@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -152,9 +153,9 @@ def test_the_status_says_how_far_both_videos_are(start):
     views = collect(handlers.generate(**INPUTS | {"refine": True, "num_chunks": 7}))
     told = [str(view.status) for view in views]
     assert any("begins when its first frames are there" in status for status in told)
-    assert any(
-        "</b> chunk 1 · 1 of 4 done" in s and "</b> chunk 3 · 3 of 7 done" in s for s in told
-    )
+    # Which of them are seen together depends on how busy the machine is.
+    both = (r"</b> chunk (\d) · \1 of 4 done", r"</b> chunk (\d) · \1 of 7 done")
+    assert any(all(re.search(one, status) for one in both) for status in told)
     assert any("· Streaming Refinement" in status for status in told)
     assert any("complete, 8.0 s" in status for status in told)
     assert "64 frames, and the same refined" in told[-1]
