@@ -145,7 +145,7 @@ class DiffusionStage:
 
         scheduler = make_scheduler("unipc", SCHEDULE, 12)
         noise = noise.to(self.teachers.device)
-        *_, latents = denoise(guided(predict, scale), noise, scheduler, generator)
+        *_, (latents, _) = denoise(guided(predict, scale), noise, scheduler, generator)
         return np.stack([self.teachers.autoencoder.decode(latent[None]) for latent in latents])
 
 
@@ -267,7 +267,7 @@ class MemoryStage(DiffusionStage):
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(clips.latents.shape, generator=generator).to(self.teachers.device)
         scheduler = make_scheduler("unipc", SCHEDULE, 10)
-        *_, latents = denoise(predict, noise, scheduler, generator)
+        *_, (latents, _) = denoise(predict, noise, scheduler, generator)
         both = torch.stack([clips.latents, latents], dim=1).flatten(0, 1)
         frames = np.stack([self.teachers.autoencoder.decode(latent[None]) for latent in both])
         return rearrange(frames[:, ::2], "b f h w d -> (b h) (f w) d")
