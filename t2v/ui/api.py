@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from t2v.jobs.updates import Failed, Finished, SegmentReady, Update, to_json
+from t2v.ui.addresses import address_of
 from t2v.ui.handlers import LOOKS_PER_SECOND, Handlers
 from t2v.ui.visitors import visitor_of
 from t2v.ui.words import summary
@@ -104,4 +105,4 @@ def files_of(update: Update) -> list[str] | None:
         paths = [update.path]
     elif isinstance(update, Finished | Failed):
         paths = [update.path, update.refined_path]
-    return [str(path) for path in paths if path is not None] or None
+    return [address_of(path) for path in paths if path is not None] or None

@@ -12,6 +12,7 @@ from t2v.jobs.run_folder import ENDED, RunFolder
 from t2v.media.comparison import write_side_by_side
 from t2v.media.gif import write_gif
 from t2v.origin import read_origin
+from t2v.ui.addresses import address_of
 from t2v.ui.handlers import Handlers
 from t2v.ui.words import sentence
 
@@ -73,7 +74,7 @@ class Files:
                 write(folder, path)
         except T2VError as error:
             raise gr.Error(sentence(error), print_exception=False) from error
-        return str(path)
+        return address_of(path)
 
 
 def is_current(path: Path, folder: RunFolder) -> bool:

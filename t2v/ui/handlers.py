@@ -3,7 +3,6 @@
 import asyncio
 import math
 import random
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,13 @@ from t2v.jobs.worker import Worker
 from t2v.media.comparison import write_side_by_side
 from t2v.presets import Preset
 from t2v.ui.access import OWNER
+from t2v.ui.addresses import scratch_folder
 from t2v.ui.pages import Pages, Watch
 from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
 from t2v.ui.timeline import changes_timeline, timeline
-from t2v.ui.view import View, first_view, growing_view, last_view, refine_switch
+from t2v.ui.view import View, file_update, first_view, growing_view, last_view, refine_switch
 from t2v.ui.visitors import visitor_of
 from t2v.ui.words import (
     chosen_size,
@@ -202,11 +202,11 @@ class Handlers:
 
         view = first_view(record, status, draw(record.state == "running"))
         yield view if watch.is_first else view._replace(live=EMPTY, refined_live=EMPTY)
-        with tempfile.TemporaryDirectory(prefix="longtake-") as scratch:
+        with scratch_folder() as scratch:
             players = {
                 name: NoPlayer()
                 if record.state in ENDED
-                else self._player(follower.folder, Path(scratch), name == "refined_live")
+                else self._player(follower.folder, scratch, name == "refined_live")
                 for name in ("live", "refined_live")
             }
             while not follower.has_ended:
@@ -248,7 +248,7 @@ class Handlers:
                 write_side_by_side(*videos, folder.compared_path)
         except T2VError as error:
             raise gr.Error(sentence(error), print_exception=False) from error
-        return gr.update(value=str(folder.compared_path), visible=True)
+        return file_update(folder.compared_path)
 
     def describe_run(self, run_id: str) -> dict[str, Any]:
         """State, settings and result of a run, as JSON."""

@@ -8,6 +8,7 @@ import gradio as gr
 
 from t2v.jobs.worker import Worker
 from t2v.ui.access import OWNER, Access
+from t2v.ui.addresses import serve_from
 
 
 STATIC = Path(__file__).parent / "static"
@@ -53,6 +54,7 @@ def launch_page(
     **options,
 ):
     """Serves the page; only files of runs leave this machine, and only to who knows their id."""
+    serve_from(worker.runs_dir)
     return page.queue(max_size=VIEWERS + 50).launch(
         server_name=host,
         server_port=port,

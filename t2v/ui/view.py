@@ -8,6 +8,7 @@ import gradio as gr
 from t2v.jobs.run_folder import RunRecord
 from t2v.jobs.updates import Failed, Finished
 from t2v.presets import Preset
+from t2v.ui.addresses import address_of
 from t2v.ui.status import RunStatus
 from t2v.ui.words import describe_refiner, summary
 
@@ -100,7 +101,7 @@ def favourite_button(is_favourite: bool) -> Any:
 
 def file_update(path: Path | None) -> Any:
     """For a part of the page that is there when its file is."""
-    return gr.update(value=path and str(path), visible=path is not None)
+    return gr.update(value=path and address_of(path), visible=path is not None)
 
 
 def refine_switch(preset: Preset, is_on: bool) -> Any:
