@@ -83,9 +83,15 @@ def test_visitors_are_told_apart_by_account_or_address_and_stay_nameless():
     assert "ann" not in one and visitor_of(None) == ""
 
 
-def test_guests_with_the_password_of_a_link_are_told_apart_by_their_addresses():
-    one, other = (visitor_of(request(host, username=GUEST_NAME)) for host in ("1.2.3.4", "1.2.3.5"))
-    assert one != other
+def test_guests_with_the_password_of_a_link_are_told_apart_by_browser_or_else_by_address():
+    def guest(host, number=None):
+        cookie = {"cookie": f"a=b; longtake-visitor={number}"} if number else {}
+        return visitor_of(request(host, username=GUEST_NAME, **cookie))
+
+    assert guest("1.2.3.4") != guest("1.2.3.5")
+    assert guest("1.2.3.4", "0" * 32) != guest("1.2.3.4", "1" * 32)
+    assert guest("1.2.3.4", "0" * 32) == guest("1.2.3.5", "0" * 32)
+    assert guest("1.2.3.4", "made up") == guest("1.2.3.4")
 
 
 async def fed(player, updates):

@@ -22,8 +22,8 @@ class Commanding:
         self._worker = handlers.worker
         self._steered = handlers.steered
 
-    def pause(self, run_id):
-        self._steered.pause(run_id)
+    def pause(self, run_id, request: gr.Request | None = None):
+        self._steered.pause(run_id, request)
         return gr.update(value="Pausing…", interactive=False)
 
     async def resume(self, run_id, request: gr.Request | None = None) -> AsyncIterator[View]:
@@ -62,16 +62,16 @@ class Commanding:
         async for view in self._go_on(run_id, request, command):
             yield view
 
-    def toggle_favourite(self, run_id):
+    def toggle_favourite(self, run_id, request: gr.Request | None = None):
         try:
             is_favourite = not self._worker.record(run_id).is_favourite
         except T2VError as error:
             raise gr.Error(sentence(error), print_exception=False) from error
-        self._steered.set_favourite(run_id, is_favourite)
+        self._steered.set_favourite(run_id, is_favourite, request)
         return favourite_button(is_favourite)
 
-    def delete(self, run_id) -> None:
-        self._steered.delete(run_id)
+    def delete(self, run_id, request: gr.Request | None = None) -> None:
+        self._steered.delete(run_id, request)
 
     def _place(self, run_id: str, chunk: int) -> str:
         seconds = seconds_of(self._worker.record(run_id).settings, chunk)
@@ -82,8 +82,9 @@ class Commanding:
     ) -> AsyncIterator[View]:
         """Who made the run is watching it as long as it goes on; one that had ended is watched
         from here."""
-        is_watched, _ = self._worker.line.moments(run_id)
         try:
+            self._handlers.rights.check(self._worker.record(run_id), request)
+            is_watched, _ = self._worker.line.moments(run_id)
             said = command()
         except T2VError as error:
             raise gr.Error(sentence(error), duration=8, print_exception=False) from error

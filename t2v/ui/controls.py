@@ -9,6 +9,7 @@ from t2v.ui.parts import text_box
 
 
 class Controls(NamedTuple):
+    note: gr.Markdown
     timeline: gr.HTML
     pause: gr.Button
     resume: gr.Button
@@ -30,6 +31,7 @@ class Steering(NamedTuple):
 def build_controls() -> Controls:
     """What is always at hand while there is a run."""
     with gr.Column(elem_id="controls"):
+        note = gr.Markdown(visible=False, elem_id="only-watching", elem_classes="quiet")
         script = (STATIC / "timeline.js").read_text(encoding="utf-8")
         timeline = gr.HTML(elem_id="timeline", js_on_load=script)
         with gr.Row(elem_id="going-on"):
@@ -44,7 +46,7 @@ def build_controls() -> Controls:
                 elem_id="more-chunks",
             )
             extend = gr.Button("Add chunks", size="sm", min_width=90, elem_id="extend")
-    return Controls(timeline, pause, resume, more, extend)
+    return Controls(note, timeline, pause, resume, more, extend)
 
 
 def build_steering() -> Steering:

@@ -31,7 +31,7 @@ from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
 from t2v.ui.timeline import changes_timeline, timeline
 from t2v.ui.view import View, file_update, first_view, growing_view, last_view, refine_switch
-from t2v.ui.visitors import visitor_of
+from t2v.ui.visitors import Rights, visitor_of
 from t2v.ui.words import (
     chosen_size,
     clean,
@@ -56,6 +56,7 @@ class Handlers:
         is_streaming: the live player takes segments; otherwise it is given a longer file now and
             then, which needs no program outside Python.
         max_chunks: of one video.
+        rights: who may change which run.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Handlers:
         *,
         is_streaming: bool = True,
         max_chunks: int = OWNER.max_chunks,
+        rights: Rights | None = None,
     ):
         self.worker = worker
         self.presets = presets
         self.is_streaming = is_streaming
-        self.steered = Steered(worker, max_chunks)
+        self.rights = rights or Rights()
+        self.steered = Steered(worker, max_chunks, self.rights)
         self.max_chunks = max_chunks
         self._pages = Pages()
 
@@ -188,11 +191,12 @@ class Handlers:
             JobError: there is no such run.
         """
         record = self.worker.record(run_id)
+        may_change = self.rights.may_change(record, request)
         async with self._pages.turn_to_next(request) as watch:
-            async for view in self._tell(record, watch):
+            async for view in self._tell(record, watch, may_change):
                 yield view
 
-    async def _tell(self, record: RunRecord, watch: Watch) -> AsyncIterator[View]:
+    async def _tell(self, record: RunRecord, watch: Watch, may_change: bool) -> AsyncIterator[View]:
         run_id = record.id
         follower = self.worker.follow(run_id)
         status = RunStatus(record.settings)
@@ -200,7 +204,7 @@ class Handlers:
         def draw(is_live: bool) -> str:
             return timeline(follower.folder, status.num_playable, is_live and not status.is_waiting)
 
-        view = first_view(record, status, draw(record.state == "running"))
+        view = first_view(record, status, draw(record.state == "running"), may_change)
         yield view if watch.is_first else view._replace(live=EMPTY, refined_live=EMPTY)
         with scratch_folder() as scratch:
             players = {
@@ -228,10 +232,11 @@ class Handlers:
                     await asyncio.sleep(1 / LOOKS_PER_SECOND)
         yield last_view(self.worker.record(run_id), updates[-1], status, draw(False))
 
-    def stop(self, run_id):
+    def stop(self, run_id, request: gr.Request | None = None):
         """Ends a run within one denoising step; its chunks so far become the finished file."""
         try:
-            self.worker.stop(run_id or "")
+            self.rights.check(self.worker.record(run_id), request)
+            self.worker.stop(run_id)
             has_ended = self.worker.record(run_id).state in ENDED
         except T2VError as error:
             raise gr.Error(sentence(error), print_exception=False) from error

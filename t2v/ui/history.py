@@ -11,9 +11,9 @@ import gradio as gr
 
 from t2v.errors import T2VError
 from t2v.jobs.run_folder import RunRecord
-from t2v.ui.access import is_this_machine
 from t2v.ui.handlers import Handlers
 from t2v.ui.thumbnails import picture
+from t2v.ui.visitors import is_owner
 from t2v.ui.words import sentence
 
 
@@ -77,14 +77,6 @@ class History:
             f'<time class="facts" datetime="{record.created}">{made} UTC</time>'
             f"</a></li>"
         )
-
-
-def is_owner(request: gr.Request | None) -> bool:
-    """Whether somebody asks from this machine itself, and not through a link or a proxy."""
-    if request is None or getattr(request, "client", None) is None:
-        return False
-    is_passed_on = "x-forwarded-for" in request.headers or "forwarded" in request.headers
-    return is_this_machine(request.client.host or "") and not is_passed_on
 
 
 def ids_in(known: Any) -> list[str]:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from t2v.jobs.worker import Worker
 from t2v.ui.access import OWNER, Access
 from t2v.ui.addresses import serve_from
+from t2v.ui.visitors import GiveNumbers
 
 
 STATIC = Path(__file__).parent / "static"
@@ -64,6 +66,7 @@ def launch_page(
         run_history=False,
         footer_links=["api"],
         max_file_size=access.max_upload,
+        app_kwargs={"middleware": [Middleware(GiveNumbers)]},
         **appearance(),
         **options,
     )

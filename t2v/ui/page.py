@@ -18,6 +18,7 @@ from t2v.ui.launch import VIEWERS
 from t2v.ui.parts import text_box
 from t2v.ui.stage import Stage, build_stage
 from t2v.ui.view import View
+from t2v.ui.visitors import Rights
 from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choice, size_choices
 
 
@@ -44,9 +45,15 @@ def build_page(
         default: name of the preset that is chosen at first, and `reason` why: one sentence.
         is_streaming: see `can_stream`.
         max_chunks: of one video.
-        sees_all_runs: see `History`.
+        sees_all_runs: everybody at this machine sees all runs, and may change them; see `History`.
     """
-    handlers = Handlers(worker, presets, is_streaming=is_streaming, max_chunks=max_chunks)
+    handlers = Handlers(
+        worker,
+        presets,
+        is_streaming=is_streaming,
+        max_chunks=max_chunks,
+        rights=Rights(is_private=sees_all_runs),
+    )
     files = Files(handlers)
     history = History(handlers, sees_all_runs=sees_all_runs)
     chosen = presets[default]
@@ -218,6 +225,7 @@ def build_page(
             change=steering.change,
             favourite=share.favourite,
             delete=share.delete,
+            note=controls.note,
         )
         watching = {
             "outputs": list(shown),

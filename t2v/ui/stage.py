@@ -102,7 +102,7 @@ def build_share() -> Share:
     with gr.Accordion("Keep and share", open=False, elem_id="share"):
         link = gr.Textbox(
             label="Link to this video",
-            info="Whoever has it can see the video, and steer it.",
+            info="Whoever has it can watch, download and use the settings; only you can change it.",
             interactive=False,
             buttons=["copy"],
             elem_id="link",

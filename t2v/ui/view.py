@@ -10,6 +10,7 @@ from t2v.jobs.updates import Failed, Finished
 from t2v.presets import Preset
 from t2v.ui.addresses import address_of
 from t2v.ui.status import RunStatus
+from t2v.ui.visitors import ONLY_WATCHING
 from t2v.ui.words import describe_refiner, summary
 
 
@@ -36,13 +37,15 @@ class View(NamedTuple):
     change: Any = gr.skip()
     favourite: Any = gr.skip()
     delete: Any = gr.skip()
+    note: Any = gr.skip()
 
 
-def first_view(record: RunRecord, status: RunStatus, drawn: str) -> View:
+def first_view(record: RunRecord, status: RunStatus, drawn: str, may_change: bool) -> View:
     """Of a run whose story is about to be told.
 
     Args:
         drawn: its timeline.
+        may_change: it, or only watch it.
     """
     return View(
         status=status.to_html(),
@@ -63,6 +66,7 @@ def first_view(record: RunRecord, status: RunStatus, drawn: str) -> View:
         change=gr.update(interactive=True),
         favourite=favourite_button(record.is_favourite),
         delete=gr.update(interactive=False),
+        note=gr.update(value=ONLY_WATCHING, visible=not may_change),
     )
 
 
