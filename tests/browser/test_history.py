@@ -22,7 +22,7 @@ def test_a_video_is_steered_made_anew_and_extended(serve, visit):
     ask(page, chunks=7)
     page.locator(".timeline .done").nth(1).wait_for(timeout=40 * SECOND)
     page.get_by_role("button", name="Pause", exact=True).click()
-    page.get_by_text("Paused").wait_for()
+    page.get_by_text("Paused", exact=True).wait_for()
     page.get_by_role("button", name="Change what comes next").click()
     page.get_by_label("Prompt from the next chunk on").fill("a blue ring")
     page.get_by_role("button", name="Change", exact=True).click()
@@ -45,3 +45,16 @@ def test_a_video_is_steered_made_anew_and_extended(serve, visit):
     num_done(page, 9)
     wait_for_state(page, "finished")
     assert worker.record(run_id).num_frames == 80
+
+
+def test_whoever_has_only_the_link_is_told_why_a_video_cannot_be_changed(serve, visit):
+    url, worker = serve(PaintingStream())
+    page = visit(url)
+    ask(page, chunks=2)
+    wait_for_state(page, "finished")
+    assert not page.get_by_text("Somebody else asked").is_visible()
+    guest = visit(page.url)
+    guest.locator("#only-watching").get_by_text("you may watch it, download").wait_for()
+    guest.get_by_role("button", name="Add chunks").click()
+    guest.get_by_test_id("toast-body").get_by_text("Somebody else asked").wait_for()
+    assert worker.record(run_of(page)).settings.config.num_chunks == 2
