@@ -91,6 +91,7 @@ def describe(
     weights: dict[str, str],
     chunks: Iterable[str],
     refined_chunks: Iterable[str] = (),
+    versions: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """What the JSON beside a video says: nothing of the machine but its kind, no path, no name.
 
@@ -98,11 +99,11 @@ def describe(
         name: of the JSON file.
         weights: SHA-256 by file.
         chunks, refined_chunks: of the frames; see `hash_frames`.
+        versions: that made the video; None: those of this process. See `versions_here`.
     """
     return origin.to_json() | {
         "command": again_command(name),
-        "versions": {"python": platform.python_version(), "machine": platform.machine()}
-        | {name: version_of(name) for name in LIBRARIES},
+        "versions": versions_here() if versions is None else versions,
         "weights": weights,
         "chunks": list(chunks),
         "refined_chunks": list(refined_chunks),
@@ -113,6 +114,13 @@ def describe_refined(config: GenerationConfig, preset: str) -> dict[str, Any]:
     """What the file of a video says that was made from another one by refining it."""
     values = asdict(config) | {"preset": preset, "version": __version__}
     return {name: values[name] for name in REFINING} | {"is_refined_file": True}
+
+
+def versions_here() -> dict[str, str]:
+    """What, besides settings and weights, a video may depend on."""
+    return {"python": platform.python_version(), "machine": platform.machine()} | {
+        name: version_of(name) for name in LIBRARIES
+    }
 
 
 def again_command(name: str) -> str:

@@ -36,8 +36,8 @@ def test_the_examples_run_and_give_what_they_say(server, capsys, tmp_path, monke
     output = capsys.readouterr().out
     assert "Finished 24 frames in" in output
     assert "Chunks must be a whole number from 1 to 10000, got 0" in output
-    kinds = {Path(names[name]).suffix for name in ("video", "gif", "bundle", "both")}
-    assert kinds == {".mp4", ".gif", ".zip"}
+    kinds = {Path(names[name]).suffix for name in ("video", "gif", "bundle", "beside", "both")}
+    assert kinds == {".mp4", ".gif", ".zip", ".json"}
     names["client"].close()
 
 

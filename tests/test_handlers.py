@@ -432,7 +432,7 @@ def test_nothing_about_models_or_paths_can_be_set(start):
         "/redo": {"run_id", "chunk", "seed", "prompt"},
         "/set_favourite": {"run_id", "is_favourite"},
         **{key: {"run_id"} for key in ("/run", "/stop", "/pause", "/resume", "/delete")},
-        **{key: {"run_id"} for key in ("/compare", "/gif", "/bundle")},
+        **{key: {"run_id"} for key in ("/compare", "/gif", "/bundle", "/json")},
     }
 
 

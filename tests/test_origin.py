@@ -13,6 +13,7 @@ import app
 from t2v import __version__, cli
 from t2v.config import GenerationConfig
 from t2v.errors import ConfigError, JobError, MediaError
+from t2v.events import Notice
 from t2v.jobs.bundle import write_bundle
 from t2v.jobs.run_folder import RunFolder, RunSettings
 from t2v.jobs.worker import Worker
@@ -133,7 +134,55 @@ def test_metadata_can_be_left_out_of_the_files_of_a_run(tmp_path):
     folder = make_run(worker, silent)
     worker.close()
     assert read_metadata(folder.video_path()) == {}
+    assert not (folder.path / "video.json").exists()
     assert folder.read().settings.config.prompt  # the app itself still knows
+
+
+def bundled(folder, path) -> dict:
+    """What the JSON in the bundle of a run says."""
+    write_bundle(folder, path)
+    with zipfile.ZipFile(path) as bundle:
+        return json.loads(bundle.read("video.json"))
+
+
+def test_a_json_beside_the_video_of_a_run_says_what_its_bundle_says(painted_run, tmp_path):
+    folder = painted_run(refine=True)
+    beside = json.loads((folder.path / "video.json").read_text())
+    assert beside == bundled(folder, tmp_path / "bundle.zip")
+    assert read_origin(folder.path / "video.json").config == folder.read().settings.config
+
+
+def test_a_run_keeps_the_versions_that_made_it(painted_run, tmp_path, monkeypatch):
+    folder = painted_run()
+    made = folder.read().versions
+    assert {"python", "machine", "torch", "numpy"} <= made.keys()
+    monkeypatch.setattr("t2v.origin.version_of", lambda name: "99.0")
+    assert bundled(folder, tmp_path / "bundle.zip")["versions"] == made
+
+
+def test_a_run_that_goes_on_with_other_versions_says_so(tmp_path, monkeypatch):
+    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
+    folder = make_run(worker, settings())
+    worker.extend(folder.id, 1)
+    told = [update for update in worker.watch(folder.id) if isinstance(update, Notice)]
+    assert not told
+    monkeypatch.setattr("t2v.origin.version_of", lambda name: "99.0")
+    worker.extend(folder.id, 1)
+    told = [update.text for update in worker.watch(folder.id) if isinstance(update, Notice)]
+    worker.close()
+    assert told == ["Versions of software have changed since this video was begun."]
+    assert folder.read().versions["torch"] == "99.0"
+    beside = json.loads((folder.path / "video.json").read_text())
+    assert (beside["versions"]["torch"], len(beside["chunks"])) == ("99.0", 5)
+
+
+def test_a_run_of_a_version_that_wrote_down_no_versions_claims_none(painted_run, tmp_path):
+    folder = painted_run()
+    values = json.loads((folder.path / "run.json").read_text())
+    del values["versions"]
+    (folder.path / "run.json").write_text(json.dumps(values))
+    assert folder.read().versions == {}
+    assert bundled(folder, tmp_path / "bundle.zip")["versions"] == {}
 
 
 def test_the_command_in_a_bundle_makes_the_same_frames_again(tmp_path, monkeypatch):

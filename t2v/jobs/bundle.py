@@ -6,13 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from t2v.errors import JobError
-from t2v.jobs.run_folder import ENDED, EventLog, RunFolder
-from t2v.jobs.updates import SegmentReady
+from t2v.jobs.beside import JSON_NAME, describe_run
+from t2v.jobs.run_folder import ENDED, RunFolder
 from t2v.media.video import reason
-from t2v.origin import Origin, describe, write_json
+from t2v.origin import write_json
 
 
-JSON_NAME = "video.json"
 WORDS = """\
 A video made by Longtake, with all that it takes to make it again.
 
@@ -36,13 +35,9 @@ def write_bundle(folder: RunFolder, path: Path) -> None:
     record = folder.read()
     if record.state not in ENDED or not record.num_frames:
         raise JobError("this run has no finished video (yet)")
-    origin = Origin(
-        config=record.settings.config, preset=record.settings.preset, version=record.version
-    )
-    part, json_path = (folder.path / f".{name}.part" for name in (path.name, JSON_NAME))
+    part, json_path = (folder.path / f".bundled-{name}.part" for name in (path.name, JSON_NAME))
     try:
-        hashes = (chunk_hashes(folder, is_refined) for is_refined in (False, True))
-        values = describe(origin, JSON_NAME, record.weights, *hashes)
+        values = describe_run(folder)
         write_json(values, json_path)
         # Stored: videos do not get smaller. Every file is dated 1980: when a run was made is
         # nobody's business, and the same run gives the same bundle.
@@ -69,15 +64,3 @@ def add_file(bundle: zipfile.ZipFile, path: Path, name: str) -> None:
     with path.open("rb") as source, bundle.open(info, "w") as target:
         while piece := source.read(1 << 20):
             target.write(piece)
-
-
-def chunk_hashes(folder: RunFolder, is_refined: bool) -> list[str]:
-    """SHA-256 of the frames of every chunk, in order, as the log of the run has them."""
-    log, hashes = EventLog(folder), []
-    while facts := log.read():
-        hashes += [
-            fact.sha256
-            for fact in facts
-            if isinstance(fact, SegmentReady) and fact.is_refined == is_refined
-        ]
-    return hashes

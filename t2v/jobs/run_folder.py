@@ -7,6 +7,7 @@ runs/<id>/run.json       settings, preset, version, state: replaced as a whole
           thumbnails/    the first frame of every chunk, small
           thumbnail.jpg  the first frame
           video.mp4      the finished video; refined.mp4 the sharper one, if it was asked for
+          video.json     how it was made, if files are to say so: see beside.py
           compared.mp4   both side by side, once somebody wanted to see it
 """
 
@@ -78,6 +79,7 @@ class RunRecord:
     visitor: str = ""  # who asked for it, as the page tells visitors apart
     is_favourite: bool = False  # never cleaned up
     weights: dict[str, str] = field(default_factory=dict)  # file -> SHA-256
+    versions: dict[str, str] = field(default_factory=dict)  # of libraries; see `versions_here`
     rewind_to: int | None = None  # the chunk to make anew, and all after it
     begun_at: int = 0  # the chunk that its last turn began with
     num_tries: int = 0  # turns that began with that chunk

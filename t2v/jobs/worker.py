@@ -12,6 +12,7 @@ from pathlib import Path
 
 from t2v.errors import OUT_OF_MEMORY, JobError, MediaError, T2VError, is_out_of_memory
 from t2v.events import Notice
+from t2v.jobs.beside import JSON_NAME, write_beside
 from t2v.jobs.follower import Follower
 from t2v.jobs.library import Library
 from t2v.jobs.line import Line
@@ -23,6 +24,7 @@ from t2v.jobs.run_folder import RunFolder, RunRecord, RunSettings
 from t2v.jobs.steering import Steering
 from t2v.jobs.turn import LiveRun, StreamFn, Turn, Wish
 from t2v.jobs.updates import Failed, Finished, Loading, Moment, Progress, Update
+from t2v.origin import versions_here
 
 
 OpenStream = Callable[[str], StreamFn]
@@ -165,7 +167,7 @@ class Worker(Steering):
                 self._tell(run, Loading(run.settings.preset))
             self._clean_up()
             stream = self._stream_of(run.settings.preset)
-            self._check_weights(run)
+            self._write_down_origin(run)
             turn = Turn(run, stream, self.line.changed, partial(self._tell, run), watch)
             turn.make()
         except T2VError as error:
@@ -196,6 +198,7 @@ class Worker(Steering):
         if run.is_rewound:  # and ended before its turn came: what was to be made anew is gone
             reopen(run.folder)
         video, refined = self._keep(run, False), self._keep(run, True)
+        self._write_beside(run, has_video=video[0] is not None)
         if message is not None:
             return Failed(message, *video, *refined)
         config = run.settings.config
@@ -213,20 +216,32 @@ class Worker(Steering):
             log.exception("the chunks of run %s could not be joined", run.folder.id)
         return None, 0
 
+    def _write_beside(self, run: LiveRun, *, has_video: bool) -> None:
+        path = run.folder.path / JSON_NAME
+        try:
+            if has_video and run.settings.write_metadata:
+                write_beside(run.folder, path)
+            else:
+                path.unlink(missing_ok=True)
+        except (T2VError, OSError):  # the video is worth more than what is said of it
+            log.exception("the JSON of run %s cannot be written", run.folder.id)
+
     def _clean_up(self) -> None:
         if self._quota_bytes is not None and self._lock.take():
             self.library.clean_up(self._quota_bytes)
 
-    def _check_weights(self, run: LiveRun) -> None:
-        """Writes down which weights make the run; says so where others began it."""
-        weights = self._loaded[2]
-        before = run.folder.read().weights
-        if before and before != weights:
-            run.folder.append(
-                Notice("The model's weights have changed since this video was begun.")
-            )
-        if before != weights:
-            run.folder.update(weights=weights)
+    def _write_down_origin(self, run: LiveRun) -> None:
+        """Writes down which weights and versions make the run; says so where others began it."""
+        before = run.folder.read()
+        now = {"weights": self._loaded[2], "versions": versions_here()}
+        for name, said in (
+            ("weights", "The model's weights"),
+            ("versions", "Versions of software"),
+        ):
+            old = getattr(before, name)
+            if old and old != now[name]:
+                run.folder.append(Notice(f"{said} have changed since this video was begun."))
+        run.folder.update(**now)
 
     def _stream_of(self, preset: str) -> StreamFn:
         if not self._has_loaded(preset):

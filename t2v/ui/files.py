@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from t2v.errors import JobError, T2VError
+from t2v.jobs.beside import JSON_NAME, write_beside
 from t2v.jobs.bundle import write_bundle
 from t2v.jobs.run_folder import ENDED, RunFolder
 from t2v.media.comparison import write_side_by_side
@@ -33,6 +34,18 @@ class Files:
         """A zip with the videos of a run, its settings, versions, the hash of every chunk, and the
         command line that makes the same video again."""
         return self._make(run_id, "bundle.zip", write_bundle)
+
+    def json(self, run_id) -> str:
+        """How a finished video was made: settings, versions, hashes. The page and `t2v generate
+        --like` take it back."""
+
+        def write(folder: RunFolder, path: Path) -> None:
+            video_of(folder)
+            if not folder.read().settings.write_metadata:
+                raise JobError("the files of this video were to say nothing of how it was made")
+            write_beside(folder, path)
+
+        return self._make(run_id, JSON_NAME, write)
 
     def side_by_side(self, run_id, other) -> str:
         """A run and another one in one video.

@@ -279,6 +279,7 @@ def build_page(
         for button, make, needs in (
             (share.gif, files.gif, [run_id]),
             (share.bundle, files.bundle, [run_id]),
+            (share.json, files.json, [run_id]),
             (share.beside, files.side_by_side, [run_id, share.other_run]),
         ):
             # On the button: a failure must not cover a file that was made before.

@@ -26,6 +26,7 @@ class Share(NamedTuple):
     keep: gr.Button
     gif: gr.Button
     bundle: gr.Button
+    json: gr.Button
     other_run: gr.Textbox
     beside: gr.Button
     made_file: gr.File
@@ -112,6 +113,7 @@ def build_share() -> Share:
             take_over = gr.Button("Use its settings", size="sm", min_width=120)
             gif = gr.Button("GIF", size="sm", min_width=80)
             bundle = gr.Button("Bundle to make it again", size="sm", min_width=140)
+            json = gr.Button("JSON", size="sm", min_width=80)
             delete = gr.Button(
                 "Delete…", size="sm", min_width=80, interactive=False, elem_id="delete"
             )
@@ -133,6 +135,7 @@ def build_share() -> Share:
         keep,
         gif,
         bundle,
+        json,
         other_run,
         beside,
         made_file,

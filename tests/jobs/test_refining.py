@@ -155,6 +155,7 @@ def test_the_folder_holds_what_its_docstring_says_and_no_leftovers(start_worker)
         "thumbnails/00000000.jpg",
         "thumbnails/00000016.jpg",
         "thumbnails/00000024.jpg",
+        "video.json",
         "video.mp4",
     ]
 

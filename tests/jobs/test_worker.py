@@ -282,6 +282,7 @@ def test_a_run_folder_holds_what_its_docstring_says_and_no_leftovers(start_worke
         "thumbnails/00000000.jpg",
         "thumbnails/00000016.jpg",
         "thumbnails/00000024.jpg",
+        "video.json",
         "video.mp4",
     ]
 

@@ -1,0 +1,52 @@
+"""The JSON beside the video of a run: how it was made, and how to make it again."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from t2v.errors import MediaError
+from t2v.jobs.run_folder import EventLog, RunFolder
+from t2v.jobs.updates import SegmentReady
+from t2v.origin import Origin, describe, write_json
+
+
+JSON_NAME = "video.json"
+
+
+def describe_run(folder: RunFolder) -> dict[str, Any]:
+    """Settings, and the versions, weights and hashes that the run was made with."""
+    record = folder.read()
+    origin = Origin(
+        config=record.settings.config, preset=record.settings.preset, version=record.version
+    )
+    hashes = (chunk_hashes(folder, is_refined) for is_refined in (False, True))
+    return describe(origin, JSON_NAME, record.weights, *hashes, versions=record.versions)
+
+
+def write_beside(folder: RunFolder, path: Path) -> None:
+    """
+    Raises:
+        MediaError: the disk refuses it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write_json(describe_run(folder), part)
+        os.replace(part, path)
+    except OSError as error:
+        raise MediaError(f"cannot write {path.name}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def chunk_hashes(folder: RunFolder, is_refined: bool) -> list[str]:
+    """SHA-256 of the frames of every chunk, in order, as the log of the run has them."""
+    log, hashes = EventLog(folder), []
+    while facts := log.read():
+        hashes += [
+            fact.sha256
+            for fact in facts
+            if isinstance(fact, SegmentReady) and fact.is_refined == is_refined
+        ]
+    return hashes
