@@ -35,6 +35,7 @@ from t2v.jobs.updates import Fact, SegmentReady, from_json, to_json
 
 ID = r"[0-9a-f]{24}"
 State = Literal["queued", "running", "interrupted", "paused", "finished", "stopped", "failed"]
+MIN_FREE = 300_000_000  # bytes that the disk must have left when a run begins
 ENDED = ("paused", "finished", "stopped", "failed")  # the others are being made, or about to be
 
 
@@ -237,6 +238,21 @@ def kept_on_disk():
         yield
     except OSError as error:
         raise JobError(f"the run cannot be kept on disk: {error.strerror}") from error
+
+
+def check_disk(runs_dir: Path) -> None:
+    """Says before the work, and not in its middle, that a video would not fit.
+
+    Raises:
+        JobError: the disk has too little room.
+    """
+    place = next(path for path in (runs_dir, *runs_dir.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < MIN_FREE:
+        raise JobError(
+            f"the disk is almost full: {free / 1e6:.0f} MB are free, and a video wants "
+            f"{MIN_FREE / 1e6:.0f} MB; delete some"
+        )
 
 
 def iter_folders(runs_dir: Path) -> Iterator[RunFolder]:

@@ -9,7 +9,7 @@ from t2v.jobs.commands import extended, redone, steered
 from t2v.jobs.line import Line
 from t2v.jobs.recovery import prepare
 from t2v.jobs.reopening import find_kept
-from t2v.jobs.run_folder import RunFolder, RunSettings, kept_on_disk
+from t2v.jobs.run_folder import RunFolder, RunSettings, check_disk, kept_on_disk
 from t2v.jobs.turn import LiveRun, Wish
 
 
@@ -134,6 +134,7 @@ class Steering:
         """Puts a run that has ended into the queue again, to go on or to be made anew."""
         before = folder.read()
         self.line.check_room(before.visitor)
+        check_disk(self.runs_dir)
         # First what is meant, then what it takes: cut off in between, it is taken up again.
         with kept_on_disk():
             folder.update(

@@ -20,7 +20,7 @@ from t2v.jobs.pace import Stopwatch
 from t2v.jobs.recorder import finish_video
 from t2v.jobs.recovery import RunsLock, find_interrupted, may_go_on, prepare
 from t2v.jobs.reopening import reopen
-from t2v.jobs.run_folder import RunFolder, RunRecord, RunSettings
+from t2v.jobs.run_folder import RunFolder, RunRecord, RunSettings, check_disk
 from t2v.jobs.steering import Steering
 from t2v.jobs.turn import LiveRun, StreamFn, Turn, Wish
 from t2v.jobs.updates import Failed, Finished, Loading, Moment, Progress, Update
@@ -80,10 +80,11 @@ class Worker(Steering):
             visitor: what tells whoever asks from others; "" for somebody without a limit.
 
         Raises:
-            JobError: too many runs are waiting, or the disk refuses the folder.
+            JobError: too many runs are waiting, or the disk is full or refuses the folder.
         """
         with self.line.changed:
             self.line.check_room(visitor)
+            check_disk(self.runs_dir)
             folder = RunFolder.create(self.runs_dir, settings, visitor)
             self._lock.take()
             self.line.add(LiveRun(folder, settings, visitor))
@@ -166,6 +167,7 @@ class Worker(Steering):
             if not self._has_loaded(run.settings.preset):
                 self._tell(run, Loading(run.settings.preset))
             self._clean_up()
+            check_disk(self.runs_dir)  # which others may have filled while it waited
             stream = self._stream_of(run.settings.preset)
             self._write_down_origin(run)
             turn = Turn(run, stream, self.line.changed, partial(self._tell, run), watch)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -104,6 +105,44 @@ def test_a_full_disk_refuses_commands_in_words_and_changes_nothing(start_worker,
     assert worker.record(run_id) == record
     assert len(list(worker.runs_dir.iterdir())) == 1
     check_next_run(worker)
+
+
+def fill_disk(patch):
+    """Leaves as much room as the smallest of files."""
+    usage = shutil.disk_usage("/")._replace(free=2_000_000)
+    patch.setattr("shutil.disk_usage", lambda path: usage)
+
+
+def test_a_run_that_would_not_fit_is_refused_before_the_work(start_worker, monkeypatch):
+    worker = start_worker(stream := PaintingStream())
+    run_id = worker.submit(settings())
+    end_of(worker, run_id)
+    before, num_steps = worker.record(run_id), stream.num_steps_done
+    with monkeypatch.context() as patch:
+        fill_disk(patch)
+        for ask in (lambda: worker.submit(settings()), lambda: worker.extend(run_id, 1)):
+            with pytest.raises(JobError, match="almost full: 2 MB are free"):
+                ask()
+    assert (worker.record(run_id), stream.num_steps_done) == (before, num_steps)
+    assert len(list(worker.runs_dir.iterdir())) == 1
+    check_next_run(worker)
+
+
+def test_a_disk_that_fills_up_while_a_run_waits_is_told_when_its_turn_comes(
+    start_worker, monkeypatch
+):
+    gate = threading.Event()
+    worker = start_worker(stream := PaintingStream(gate=gate))
+    first, second = worker.submit(settings()), worker.submit(settings())
+    assert stream.has_begun.wait(PATIENCE)
+    with monkeypatch.context() as patch:
+        fill_disk(patch)
+        gate.set()
+        assert end_of(worker, first).state == "finished"
+        end = end_of(worker, second)
+    assert isinstance(end, Failed) and "almost full" in end.message
+    worker.resume(second)
+    assert end_of(worker, second).state == "finished"
 
 
 def test_an_end_that_cannot_be_written_ends_the_run_all_the_same(start_worker, monkeypatch):
