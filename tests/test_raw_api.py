@@ -32,7 +32,6 @@ MAKE = [
     ("reseed", ""),
 ]
 NAMES = [name for name, _ in MAKE]
-SECONDS = 5.0  # an answer may take, on a machine that is busy with other tests; alone it is < 0.2
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +132,7 @@ def test_nonsense_is_refused_and_makes_no_run(server, name, value):
     assert len(data) < 2000  # nothing is sent back that is as long as what came
     assert "Traceback" not in data
     assert num_runs(worker) == before
-    assert max(pulse.seconds) < SECONDS
+    pulse.check()
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,7 @@ def test_a_body_that_is_no_call_is_refused(server, body):
             event_id = answer.json()["event_id"]
             text = client.get(f"{url}gradio_api/call/make/{event_id}").text
             assert "event: error" in text
-    assert max(pulse.seconds) < SECONDS
+    pulse.check()
 
 
 def test_after_all_this_a_video_is_what_it_always_was(server):
