@@ -313,12 +313,17 @@ def test_a_page_turns_to_the_video_that_was_asked_for_last(start):
     handlers = start(PaintingStream(gate=gate))
     page = gr.Request(session_hash="page", headers={"x-gradio-user": "app"})
 
-    async def ask_first():
-        return [view async for view in handlers.generate(**INPUTS, request=page)]
+    async def ask_first(is_shown):
+        views = []
+        async for view in handlers.generate(**INPUTS, request=page):
+            views.append(view)
+            is_shown.set()
+        return views
 
     async def ask():
-        task = asyncio.create_task(ask_first())
-        await asyncio.sleep(0.5)
+        is_shown = asyncio.Event()
+        task = asyncio.create_task(ask_first(is_shown))
+        await is_shown.wait()
         second = handlers.generate(**INPUTS | {"seed": 9}, request=page)
         view = await anext(second)
         first = await task
