@@ -87,7 +87,7 @@ class GenerationConfig:
             check_switch(self, name)
         check_numbers(self, LIMITS)
         if self.frame_size is not None:
-            check_drawn_size(self)
+            check_size(self, "frame_size", DRAWN_SIDES, DRAWN_MULTIPLE)
         parse_prompt(self.prompt)
         check_reseed(self.reseed)
 
@@ -226,31 +226,20 @@ def check_reseed(reseed: str) -> None:
             )
 
 
-def check_size(settings: object, name: str) -> None:
+def check_size(
+    settings: object, name: str, sides: tuple[int, int] = SIDES, multiple: int = 1
+) -> None:
     """Height and width; a list becomes a tuple."""
-    low, high = SIDES
+    low, high = sides
     size = getattr(settings, name)
     is_pair = isinstance(size, list | tuple) and len(size) == 2
-    if not (is_pair and all(type(side) is int and low <= side <= high for side in size)):
-        raise ConfigError(
-            f"{name} must be [height, width], {low} to {high} each, got {brief(size)}"
-        )
-    object.__setattr__(settings, name, tuple(size))
-
-
-def check_drawn_size(config: GenerationConfig) -> None:
-    """Height and width; a list becomes a tuple."""
-    low, high = DRAWN_SIDES
-    size = config.frame_size
-    is_pair = isinstance(size, list | tuple) and len(size) == 2
     if not is_pair or not all(
-        type(side) is int and low <= side <= high and side % DRAWN_MULTIPLE == 0 for side in size
+        type(side) is int and low <= side <= high and side % multiple == 0 for side in size
     ):
-        raise ConfigError(
-            f"frame_size must be [height, width], multiples of {DRAWN_MULTIPLE} from {low} to "
-            f"{high}, got {brief(size)}"
-        )
-    object.__setattr__(config, "frame_size", tuple(size))
+        range_ = f"{low} to {high}"
+        allowed = f"{range_} each" if multiple == 1 else f"multiples of {multiple} from {range_}"
+        raise ConfigError(f"{name} must be [height, width], {allowed}, got {brief(size)}")
+    object.__setattr__(settings, name, tuple(size))
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -112,7 +112,7 @@ def describe(
 
 def describe_refined(config: GenerationConfig, preset: str) -> dict[str, Any]:
     """What the file of a video says that was made from another one by refining it."""
-    values = asdict(config) | {"preset": preset, "version": __version__}
+    values = Origin(config=config, preset=preset).to_json()
     return {name: values[name] for name in REFINING} | {"is_refined_file": True}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import jaxtyping
+import pytest
 
 from t2v.jobs.worker import Worker
 from t2v.ui.access import OWNER, Access
@@ -16,8 +17,17 @@ from t2v.ui.page import build_page
 
 
 @contextmanager
-def serving(open_stream, presets, folder: Path, access: Access = OWNER, **options):
-    """Gives (address, worker) of a page whose runs are in `folder`."""
+def serving(
+    open_stream,
+    presets,
+    folder: Path,
+    access: Access = OWNER,
+    *,
+    cache: Path | str | None = None,
+    **options,
+):
+    """Gives (address, worker) of a page whose runs are in `folder`; there, too, is what Gradio
+    keeps, if `cache` is not another place."""
     # Programs send what they like: our own checks must find it, not those of the test run.
     jaxtyping.config.update("jaxtyping_disable", True)
     worker = Worker(open_stream, folder / "runs", max_waiting=access.max_waiting)
@@ -29,16 +39,19 @@ def serving(open_stream, presets, folder: Path, access: Access = OWNER, **option
         sees_all_runs=access.sees_all_runs,
     )
     try:
-        _, url, _ = launch_page(
-            page,
-            worker,
-            host="127.0.0.1",
-            access=access,
-            prevent_thread_lock=True,
-            quiet=True,
-            **options,
-        )
-        yield url, worker
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GRADIO_TEMP_DIR", str(cache or folder / "gradio"))
+            patch.setenv("no_proxy", "localhost,127.0.0.1")
+            _, url, _ = launch_page(
+                page,
+                worker,
+                host="127.0.0.1",
+                access=access,
+                prevent_thread_lock=True,
+                quiet=True,
+                **options,
+            )
+            yield url, worker
     finally:
         worker.close()
         page.close()

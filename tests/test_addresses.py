@@ -15,12 +15,9 @@ from tests.test_raw_api import call, make
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        patch.setenv("no_proxy", "localhost,127.0.0.1")
-        presets = {"painted": painted_preset()}
-        with serving(opener(PaintingStream()), presets, folder) as (url, worker):
-            yield url, worker, folder / "gradio"
+    presets = {"painted": painted_preset()}
+    with serving(opener(PaintingStream()), presets, folder) as (url, worker):
+        yield url, worker, folder / "gradio"
 
 
 def files_in(data: str) -> list[dict]:

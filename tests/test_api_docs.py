@@ -18,12 +18,9 @@ ADDRESS = "http://127.0.0.1:7860"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        patch.setenv("no_proxy", "localhost,127.0.0.1")
-        presets = {"shapes": find_preset("shapes")} | list_presets()
-        with serving(app.open_stream, presets, folder) as (url, _):
-            yield url
+    presets = {"shapes": find_preset("shapes")} | list_presets()
+    with serving(app.open_stream, presets, folder) as (url, _):
+        yield url
 
 
 def test_the_examples_run_and_give_what_they_say(server, capsys, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -24,21 +24,16 @@ ENDED = ("finished", "stopped", "failed")
 
 
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
+def serve(tmp_path):
     """Starts a server; gives its address and its worker."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
-    started = []
+    presets = {"painted": painted_preset()}
+    with ExitStack() as opened:
 
-    def start(stream, **access):
-        presets = {"painted": painted_preset()}
-        server = serving(opener(stream), presets, tmp_path, Access(**access))
-        started.append(server)
-        return server.__enter__()
+        def start(stream, **access):
+            server = serving(opener(stream), presets, tmp_path, Access(**access))
+            return opened.enter_context(server)
 
-    yield start
-    for server in started:
-        server.__exit__(None, None, None)
+        yield start
 
 
 def watch(url, **changes) -> list[tuple[str, object]]:

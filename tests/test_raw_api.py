@@ -38,12 +38,9 @@ NAMES = [name for name, _ in MAKE]
 def server(tmp_path_factory):
     """The address of a server, its worker, and a pulse that is felt during all tests."""
     folder = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        patch.setenv("no_proxy", "localhost,127.0.0.1")
-        presets = {"painted": painted_preset()}
-        with serving(opener(PaintingStream()), presets, folder) as (url, worker):
-            yield url, worker
+    presets = {"painted": painted_preset()}
+    with serving(opener(PaintingStream()), presets, folder) as (url, worker):
+        yield url, worker
 
 
 def call(url, endpoint, values, **options):
@@ -210,16 +207,13 @@ def guests(tmp_path_factory):
     access = Access(max_chunks=3, max_waiting=1, max_upload="1mb", login=("reviewer", "secret"))
     presets = {"painted": painted_preset()}
     with (
-        pytest.MonkeyPatch.context() as patch,
         TemporaryDirectory(prefix="g") as cache,
         httpx.Client(trust_env=False) as client,
+        serving(opener(PaintingStream()), presets, folder, access, cache=cache) as (url, _),
     ):
-        patch.setenv("GRADIO_TEMP_DIR", cache)
-        patch.setenv("no_proxy", "localhost,127.0.0.1")
-        with serving(opener(PaintingStream()), presets, folder, access) as (url, _):
-            login = {"username": "reviewer", "password": "secret"}
-            client.post(f"{url}login", data=login).raise_for_status()
-            yield url, dict(client.cookies), folder
+        login = {"username": "reviewer", "password": "secret"}
+        client.post(f"{url}login", data=login).raise_for_status()
+        yield url, dict(client.cookies), folder
 
 
 def test_without_the_password_there_is_nothing(guests):

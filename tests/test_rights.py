@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -35,21 +36,16 @@ COMMANDS = {
 
 
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
+def serve(tmp_path):
     """Starts a server; gives its address and its worker."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
-    started = []
+    presets = {"painted": painted_preset()}
+    with ExitStack() as opened:
 
-    def start(access, stream=None):
-        presets = {"painted": painted_preset()}
-        server = serving(opener(stream or PaintingStream()), presets, tmp_path, access)
-        started.append(server)
-        return server.__enter__()
+        def start(access, stream=None):
+            server = serving(opener(stream or PaintingStream()), presets, tmp_path, access)
+            return opened.enter_context(server)
 
-    yield start
-    for server in started:
-        server.__exit__(None, None, None)
+        yield start
 
 
 def browser(url) -> dict:

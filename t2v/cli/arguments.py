@@ -25,7 +25,7 @@ def number(text: str) -> int | float:
 
 
 def frame_size(text: str) -> tuple[int, int]:
-    """320x576: whether it is allowed is for the preset to say."""
+    """320x576: whether it is allowed is for GenerationConfig to say."""
     try:
         return parse_size(text)
     except ConfigError as error:

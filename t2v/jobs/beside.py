@@ -8,7 +8,7 @@ from typing import Any
 from t2v.errors import MediaError
 from t2v.jobs.run_folder import EventLog, RunFolder
 from t2v.jobs.updates import SegmentReady
-from t2v.origin import Origin, describe, write_json
+from t2v.origin import describe, write_json
 
 
 JSON_NAME = "video.json"
@@ -17,11 +17,8 @@ JSON_NAME = "video.json"
 def describe_run(folder: RunFolder) -> dict[str, Any]:
     """Settings, and the versions, weights and hashes that the run was made with."""
     record = folder.read()
-    origin = Origin(
-        config=record.settings.config, preset=record.settings.preset, version=record.version
-    )
     hashes = (chunk_hashes(folder, is_refined) for is_refined in (False, True))
-    return describe(origin, JSON_NAME, record.weights, *hashes, versions=record.versions)
+    return describe(record.origin, JSON_NAME, record.weights, *hashes, versions=record.versions)
 
 
 def write_beside(folder: RunFolder, path: Path) -> None:

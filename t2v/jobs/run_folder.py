@@ -31,6 +31,7 @@ from t2v.config import GenerationConfig, RefinerSettings
 from t2v.errors import JobError
 from t2v.jobs.memory_files import MemoryFiles
 from t2v.jobs.updates import Fact, SegmentReady, from_json, to_json
+from t2v.origin import Origin
 
 
 ID = r"[0-9a-f]{24}"
@@ -86,12 +87,15 @@ class RunRecord:
     num_tries: int = 0  # turns that began with that chunk
 
     @property
+    def origin(self) -> Origin:
+        """How its video was made."""
+        settings = self.settings
+        return Origin(config=settings.config, preset=settings.preset, version=self.version)
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What the video file itself says about how it was made; nothing if that was asked for."""
-        if not self.settings.write_metadata:
-            return {}
-        config = dataclasses.asdict(self.settings.config)
-        return config | {"preset": self.settings.preset, "version": self.version}
+        return self.origin.to_json() if self.settings.write_metadata else {}
 
 
 class RunFolder:
