@@ -19,6 +19,7 @@ from t2v.presets import Preset, list_presets
 from t2v.ui.handlers import Handlers
 from t2v.ui.launch import can_stream
 from t2v.ui.page import build_page
+from t2v.ui.view import View, with_empty_players
 from t2v.ui.words import describe_preset, preset_choice, sentence
 from tests.fakes import (
     PaintedPreset,
@@ -335,6 +336,14 @@ def test_a_page_turns_to_the_video_that_was_asked_for_last(start):
     assert begun.live["value"] is None and begun.run_id != first[0].run_id
     assert last.seed == 9 and last.summary["state"] == "finished"
     assert list(handlers.worker.watch(first[0].run_id))[-1].state == "finished"
+
+
+def test_a_page_that_turns_again_empties_both_players_again():
+    first = with_empty_players(View())
+    first.live.pop("value")  # as Gradio does when it sends an update
+    again = with_empty_players(View())
+    assert first.refined_live["value"] is None
+    assert again.live["value"] is None and again.refined_live["value"] is None
 
 
 def test_leaving_the_page_does_not_stop_the_run(start):

@@ -30,7 +30,15 @@ from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
 from t2v.ui.timeline import changes_timeline, timeline
-from t2v.ui.view import View, file_update, first_view, growing_view, last_view, refine_switch
+from t2v.ui.view import (
+    View,
+    file_update,
+    first_view,
+    growing_view,
+    last_view,
+    refine_switch,
+    with_empty_players,
+)
 from t2v.ui.visitors import Rights, visitor_of
 from t2v.ui.words import (
     chosen_size,
@@ -43,7 +51,6 @@ from t2v.ui.words import (
 
 
 LOOKS_PER_SECOND = 5
-EMPTY = gr.update(value=None)  # for a live player: None alone would be a piece of its stream
 # Those that refine as the preview grows; joint blending needs the whole video in memory.
 STREAMING_BLENDINGS = tuple(blending for blending in BLENDINGS if blending != "joint")
 
@@ -205,7 +212,7 @@ class Handlers:
             return timeline(follower.folder, status.num_playable, is_live and not status.is_waiting)
 
         view = first_view(record, status, draw(record.state == "running"), may_change)
-        yield view if watch.is_first else view._replace(live=EMPTY, refined_live=EMPTY)
+        yield view if watch.is_first else with_empty_players(view)
         with scratch_folder() as scratch:
             players = {
                 name: NoPlayer()

@@ -99,6 +99,15 @@ def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus, draw
     )
 
 
+def with_empty_players(view: View) -> View:
+    """The same without what the live players were given for another run.
+
+    None alone would be a piece of their streams. Each has an update of its own, made anew: Gradio
+    takes the value out of an update when it sends it.
+    """
+    return view._replace(live=gr.update(value=None), refined_live=gr.update(value=None))
+
+
 def favourite_button(is_favourite: bool) -> Any:
     return gr.update(value="★ Favourite" if is_favourite else "☆ Favourite")
 
