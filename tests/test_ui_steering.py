@@ -117,6 +117,20 @@ def test_a_player_is_not_fed_again_what_is_told_again(tmp_path):
     assert (first, second) == (list(range(32)), list(range(24, 32)))
 
 
+def test_a_player_knows_when_it_has_shown_what_holds_no_more(tmp_path):
+    first = SegmentReady("initialization", 0, tmp_path / "0.mp4", 0, 16)
+
+    async def watch():
+        player = SegmentPlayer(tmp_path, is_refined=False)
+        states = []
+        for updates in ([Rewound(1, 16, 0), first], [Rewound(2, 16, 8)], [Rewound(3, 0, 16)], []):
+            await player.play(updates)
+            states.append(player.is_outdated)
+        return states
+
+    assert asyncio.run(watch()) == [False, False, True, False]
+
+
 def test_the_status_knows_pauses_waits_and_longer_videos(tmp_path):
     status = RunStatus(settings())
     status.add(Queued(2, wait=75))
@@ -126,5 +140,6 @@ def test_the_status_knows_pauses_waits_and_longer_videos(tmp_path):
     status.add(Rewound(1, 16, 0))
     status.add(Started(9, 80, 8))
     assert "Paused" not in status.to_html()
+    assert 'data-starts="2 0"' in status.to_html()
     status.add(Finished("paused", None, 0, 0.0))
     assert "Nothing was made yet" in status.to_html()

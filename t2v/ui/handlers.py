@@ -176,6 +176,11 @@ class Handlers:
         except T2VError as error:
             raise gr.Error(sentence(error), duration=8, print_exception=False) from error
 
+    async def begin_anew(self, run_id, request: gr.Request) -> AsyncIterator[View]:
+        """Shows a run with empty players, after chunks that they have shown were made anew."""
+        async for view in self.show(str(run_id), request):
+            yield view
+
     async def attach(self, last_run, request: gr.Request) -> AsyncIterator[View]:
         """Shows the run that the link names or, without one, the last one of this browser."""
         run_id = run_to_show(last_run, request)
@@ -229,6 +234,8 @@ class Handlers:
                     status.add(update)
                 new = {name: await player.play(updates) for name, player in players.items()}
                 new = {name: path for name, path in new.items() if path}
+                if any(player.is_outdated for player in players.values()):
+                    new["again"] = f"{run_id} {status.take}"
                 if updates and not follower.has_ended:
                     grown = changes_timeline(updates)
                     view = growing_view(status, draw(True)) if grown else View()

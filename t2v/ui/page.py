@@ -201,6 +201,7 @@ def build_page(
         summary = gr.JSON(visible=False, label="Summary")
         build_history(history, [summary.change])  # when a video begins, and when it ends
         run_id = text_box(visible=False, label="Run id")
+        again = text_box(visible=False, label="Take")
         last_run = gr.BrowserState("", storage_key="longtake-run", secret="longtake")
 
         controls, steering, share = stage.controls, stage.steering, stage.share
@@ -226,6 +227,7 @@ def build_page(
             favourite=share.favourite,
             delete=share.delete,
             note=controls.note,
+            again=again,
         )
         watching = {
             "outputs": list(shown),
@@ -303,6 +305,14 @@ def build_page(
         )
         page.load(handlers.restore, last_run, restored, **private)
         page.load(handlers.attach, last_run, api_visibility="private", **watching)
+        # More than once: the stream that is outdated goes on until the new one takes its place.
+        again.change(
+            handlers.begin_anew,
+            run_id,
+            api_visibility="private",
+            trigger_mode="multiple",
+            **watching,
+        )
         stage.compare.click(
             handlers.compare,
             run_id,

@@ -9,18 +9,24 @@ from t2v.media.segments import join_segments
 
 
 class SegmentPlayer:
-    """Feeds a streaming player: new segments as they are, many at once joined to one."""
+    """Feeds a streaming player: new segments as they are, many at once joined to one.
+
+    What it has got cannot be taken back: where chunks are made anew that it has shown,
+    it `is_outdated`, and only an empty player will show what holds.
+    """
 
     def __init__(self, scratch: Path, is_refined: bool):
         self._scratch = scratch
         self._is_refined = is_refined
         self._num_fed = 0  # frames
+        self.is_outdated = False  # since the last updates
 
     async def play(self, updates: list[Update]) -> str | None:
-        segments = []
+        segments, self.is_outdated = [], False
         for update in updates:
             if isinstance(update, Rewound):
                 kept = update.num_refined_frames if self._is_refined else update.num_frames
+                self.is_outdated |= self._num_fed > kept
                 self._num_fed = min(self._num_fed, kept)
             # What still holds is told again, and must not be played again.
             for segment in segments_in([update], self._is_refined):
@@ -36,6 +42,8 @@ class SegmentPlayer:
 
 class GrowingPlayer:
     """Replaces the file of an ordinary player, when it has become an eighth longer."""
+
+    is_outdated = False
 
     def __init__(self, folder: RunFolder, scratch: Path, is_refined: bool):
         self._folder = folder
@@ -58,6 +66,8 @@ class GrowingPlayer:
 
 class NoPlayer:
     """For runs that have ended: their finished file is shown instead."""
+
+    is_outdated = False
 
     async def play(self, updates: list[Update]) -> None:
         return None

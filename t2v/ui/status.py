@@ -44,6 +44,8 @@ class RunStatus:
         self._progress: dict[bool, Progress] = {}
         self._notices: list[str] = []
         self._latest: Update | None = None
+        self.take = 0  # how often the run has gone on from an earlier point
+        self._start = {False: 0, True: 0}  # frames, from which on it went on then
         self._picture, self._drawn = "", 0.0  # of the chunk that is being denoised, and when
 
     def add(self, update: Update) -> None:
@@ -55,7 +57,9 @@ class RunStatus:
             case Started():
                 self._num_frames = update.num_frames  # it may have been extended
             case Rewound():
+                self.take = update.take
                 self._playable = {False: update.num_frames, True: update.num_refined_frames}
+                self._start = self._playable.copy()
                 self._progress.clear()
                 self._picture = ""
                 self._latest = None
@@ -188,8 +192,11 @@ class RunStatus:
         notices = f'<ul class="notices" aria-label="Notices">{notices}</ul>' if notices else ""
         said = ". ".join(filter(None, [announce or f"{badge}: {headline}", *self._notices]))
         kind += " refines" if self._refines else ""
+        # Seconds, of the preview and of the refined video; page.js begins to play there.
+        starts = " ".join(f"{self._start[key] / self._fps:g}" for key in (False, True))
         return (
-            f'<div class="status {kind}" data-announce="{escape(said)}">'
+            f'<div class="status {kind}" data-announce="{escape(said)}" '
+            f'data-starts="{starts}">'
             f'<p class="headline"><b class="badge">{badge}</b> {headline}</p>{body}{notices}</div>'
         )
 

@@ -38,6 +38,7 @@ class View(NamedTuple):
     favourite: Any = gr.skip()
     delete: Any = gr.skip()
     note: Any = gr.skip()
+    again: Any = gr.skip()  # another value: what is shown holds no more, the page begins anew
 
 
 def first_view(record: RunRecord, status: RunStatus, drawn: str, may_change: bool) -> View:

@@ -2,7 +2,10 @@
 
 import re
 
+import numpy as np
+
 from t2v.media.video import read_frames
+from tests.fakes import read_number
 
 
 SECOND = 1000  # Playwright counts in milliseconds
@@ -19,6 +22,22 @@ def ask(page, prompt="a red star", chunks=6, seed=5, refine=False):
 
 def live_time(page) -> float:
     return page.evaluate("document.querySelector('#live video')?.currentTime ?? 0")
+
+
+def live_picture(page) -> tuple[int, int] | None:
+    """Number and seed of the painted frame that is to be seen live."""
+    pixels = page.evaluate(
+        """() => {
+          const video = document.querySelector("#live video");
+          if (!video?.videoWidth) return null;
+          const canvas = document.createElement("canvas");
+          canvas.width = canvas.height = 32;
+          const context = canvas.getContext("2d");
+          context.drawImage(video, 0, 0, 32, 32);
+          return [...context.getImageData(0, 0, 32, 32).data];
+        }"""
+    )
+    return pixels and read_number(np.array(pixels, np.uint8).reshape(32, 32, 4)[..., :3])
 
 
 def wait_for_state(page, state, seconds=40):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.steps import SECOND, ask, run_of, wait_for_state
+from tests.browser.steps import SECOND, ask, live_picture, live_time, run_of, wait_for_state
 from tests.fakes import PaintingStream
 
 
@@ -34,7 +34,7 @@ def test_a_video_is_steered_made_anew_and_extended(serve, visit):
     assert not page.get_by_role("button", name="Resume").is_visible()
 
     page.get_by_role("button", name="Chunk 5, from 6.0 s").press("Enter")
-    page.wait_for_function("document.querySelector('#redo-chunk input').value === '5'")
+    page.wait_for_function("document.querySelector('#redo-chunk input')?.value === '5'")
     page.get_by_role("button", name="Make anew").click()
     page.locator(".timeline .making, .timeline .waiting").first.wait_for()
     wait_for_state(page, "finished")
@@ -45,6 +45,39 @@ def test_a_video_is_steered_made_anew_and_extended(serve, visit):
     num_done(page, 9)
     wait_for_state(page, "finished")
     assert worker.record(run_id).num_frames == 80
+
+
+def times_until(page, state) -> list[float]:
+    """Where the live player was all the while."""
+    times = []
+    while not page.locator(f".status.{state}").count():
+        page.wait_for_timeout(0.05 * SECOND)
+        times.append(live_time(page))
+    return times
+
+
+def test_chunks_made_anew_are_seen_live_and_what_goes_on_is_played_from_there(serve, visit):
+    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+    page = visit(url)
+    ask(page, chunks=7, seed=5)
+    num_done(page, 4)
+    page.get_by_role("button", name="Chunk 2, from 3.0 s").click()
+    page.wait_for_function("document.querySelector('#redo-chunk input')?.value === '2'")
+    page.get_by_role("button", name="Make anew").click()
+    page.wait_for_function("!document.querySelector('#live video')?.videoWidth")
+    times = times_until(page, "finished")
+    assert max(times) > 3.5
+    assert not [time for time in times if 0 < time < 3]
+    # Before the fault was mended, the live player went on with chunks that were thrown away.
+    seed = worker.record(run_of(page)).settings.config.seed_of(2)
+    assert live_picture(page)[1] == seed % 16
+
+    page.locator(".over #result video").wait_for()
+    page.get_by_role("button", name="Add chunks").click()
+    wait_for_state(page, "running")
+    times = times_until(page, "finished")
+    assert max(times) > 8.5
+    assert not [time for time in times if 0 < time < 8]
 
 
 def test_whoever_has_only_the_link_is_told_why_a_video_cannot_be_changed(serve, visit):

@@ -1,5 +1,5 @@
 // Counts down between two updates, says changes of state to screen readers, lets the finished video
-// take the place of the live one, keeps the link current.
+// take the place of the live one, plays what goes on from there, keeps the link current.
 () => {
   const voice = document.createElement("div");
   voice.className = "sr-only";
@@ -31,6 +31,26 @@
       screen.classList.toggle("over", hasResult && !isPlaying);
     }
   }, 200);
+
+  // A run that goes on is played from there, once, and not from its start again.
+  const starts = new WeakMap(); // by video: seconds
+  const whenLoaded = (event) => {
+    const video = event.target;
+    if (!video.closest?.(".live")) return;
+    if (event.type === "loadedmetadata") {
+      const both = document.querySelector("#status [data-starts]")?.dataset.starts.split(" ");
+      starts.set(video, Number(both?.[video.closest("#refined-screen") ? 1 : 0] ?? 0));
+    }
+    const start = starts.get(video) ?? 0;
+    const { seekable } = video;
+    if (start > 0 && seekable.length > 0 && seekable.end(seekable.length - 1) >= start) {
+      starts.delete(video);
+      video.currentTime = start;
+    }
+  };
+  for (const kind of ["loadedmetadata", "durationchange", "progress"]) {
+    document.addEventListener(kind, whenLoaded, true);
+  }
 
   setInterval(() => {
     const status = document.querySelector("#status [data-announce]");
