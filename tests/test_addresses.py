@@ -50,7 +50,13 @@ def test_a_run_that_is_deleted_is_served_no_more_under_any_address(server):
         answers.append(data)
     files = [file for answer in answers for file in files_in(answer)]
     names = {Path(file["path"]).name for file in files}
-    assert names == {"video.mp4", "refined.mp4", "video.gif", "bundle.zip", "compared.mp4"}
+    assert names == {
+        "video.mp4",
+        "refined.mp4",
+        "a-red-star-seed-5.gif",
+        "a-red-star-seed-5.zip",
+        "a-red-star-seed-5-compared.mp4",
+    }
     assert {status_of(file) for file in files} == {200}
     assert not [path for path in cache.rglob("*") if path.is_file() and not path.is_symlink()]
 

@@ -14,11 +14,15 @@ from t2v.origin import describe, write_json
 JSON_NAME = "video.json"
 
 
-def describe_run(folder: RunFolder) -> dict[str, Any]:
-    """Settings, and the versions, weights and hashes that the run was made with."""
+def describe_run(folder: RunFolder, name: str = JSON_NAME) -> dict[str, Any]:
+    """Settings, and the versions, weights and hashes that the run was made with.
+
+    Args:
+        name: of the file that will hold this, in the command that makes the video again.
+    """
     record = folder.read()
     hashes = (chunk_hashes(folder, is_refined) for is_refined in (False, True))
-    return describe(record.origin, JSON_NAME, record.weights, *hashes, versions=record.versions)
+    return describe(record.origin, name, record.weights, *hashes, versions=record.versions)
 
 
 def write_beside(folder: RunFolder, path: Path) -> None:
@@ -28,7 +32,7 @@ def write_beside(folder: RunFolder, path: Path) -> None:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        write_json(describe_run(folder), part)
+        write_json(describe_run(folder, path.name), part)
         os.replace(part, path)
     except OSError as error:
         raise MediaError(f"cannot write {path.name}: {error.strerror}") from error

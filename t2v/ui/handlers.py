@@ -24,7 +24,7 @@ from t2v.jobs.worker import Worker
 from t2v.media.comparison import write_side_by_side
 from t2v.presets import Preset
 from t2v.ui.access import OWNER
-from t2v.ui.addresses import scratch_folder
+from t2v.ui.addresses import file_name, scratch_folder
 from t2v.ui.pages import Pages, Watch
 from t2v.ui.players import GrowingPlayer, NoPlayer, SegmentPlayer
 from t2v.ui.status import RunStatus
@@ -260,14 +260,15 @@ class Handlers:
         """Preview and refined video of a run that has ended, side by side in one file."""
         try:
             folder = RunFolder.open(self.worker.runs_dir, run_id)
-            if not folder.read().num_refined_frames:
+            record = folder.read()
+            if not record.num_refined_frames:
                 raise JobError("this run has no refined video (yet)")
             if not folder.compared_path.exists():
                 videos = folder.video_path(), folder.video_path(is_refined=True)
                 write_side_by_side(*videos, folder.compared_path)
         except T2VError as error:
             raise gr.Error(sentence(error), print_exception=False) from error
-        return file_update(folder.compared_path)
+        return file_update(folder.compared_path, file_name(record, "-compared.mp4"))
 
     def describe_run(self, run_id: str) -> dict[str, Any]:
         """State, settings and result of a run, as JSON."""

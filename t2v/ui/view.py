@@ -8,7 +8,7 @@ import gradio as gr
 from t2v.jobs.run_folder import RunRecord
 from t2v.jobs.updates import Failed, Finished
 from t2v.presets import Preset
-from t2v.ui.addresses import address_of
+from t2v.ui.addresses import address_of, file_name
 from t2v.ui.status import RunStatus
 from t2v.ui.visitors import ONLY_WATCHING
 from t2v.ui.words import describe_refiner, summary
@@ -79,16 +79,18 @@ def growing_view(status: RunStatus, drawn: str) -> View:
 def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus, drawn: str) -> View:
     """Of a run that has ended."""
     is_complete = record.state == "finished"
+    video = file_update(end.path, file_name(record, ".mp4"))
+    refined = file_update(end.refined_path, file_name(record, "-refined.mp4"))
     return View(
         status=status.to_html(),
-        result=file_update(end.path),
+        result=video,
         summary=summary(record),
         seed=record.settings.config.seed,
         run_id=record.id,
-        download=file_update(end.path),
+        download=video.copy(),
         stop=gr.update(value="Stop", interactive=False),
-        refined_result=file_update(end.refined_path),
-        refined_download=file_update(end.refined_path),
+        refined_result=refined,
+        refined_download=refined.copy(),
         compare=gr.update(visible=end.refined_path is not None),
         timeline=drawn,
         pause=gr.update(value="Pause", visible=False),
@@ -113,9 +115,9 @@ def favourite_button(is_favourite: bool) -> Any:
     return gr.update(value="★ Favourite" if is_favourite else "☆ Favourite")
 
 
-def file_update(path: Path | None) -> Any:
-    """For a part of the page that is there when its file is."""
-    return gr.update(value=path and address_of(path), visible=path is not None)
+def file_update(path: Path | None, name: str = "") -> Any:
+    """For a part of the page that is there when its file is, which is downloaded by this name."""
+    return gr.update(value=path and address_of(path, name), visible=path is not None)
 
 
 def refine_switch(preset: Preset, is_on: bool) -> Any:
