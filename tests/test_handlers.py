@@ -182,7 +182,7 @@ def test_both_videos_are_shown_side_by_side_when_somebody_asks(start):
     compared = read_frames(path_of(handlers.compare(last.run_id)))
     assert compared.shape == (32, 128, 256, 3)
     assert is_yellow(compared[:, :, 128:]) and not is_yellow(compared[:, :, :128])
-    assert path_of(handlers.compare(last.run_id)).name == "compared.mp4"
+    assert path_of(handlers.compare(last.run_id)).name == "a-red-star-seed-5-compared.mp4"
 
 
 def test_a_run_without_a_refined_video_has_nothing_beside_it(start):
@@ -227,6 +227,25 @@ def test_whoever_attaches_later_sees_the_video_from_its_start(start):
     assert shown_frames(views) == list(range(56))
 
 
+def test_another_prompt_is_in_the_timeline_before_its_chunk_is_made(start):
+    gate = threading.Event()
+    handlers = start(PaintingStream(gate=gate))
+    run_id = handlers.worker.submit(settings(num_chunks=4))
+
+    async def drawn() -> View:
+        views = handlers.attach(run_id, request())
+        await anext(views)
+        handlers.worker.change_prompt(run_id, "a blue ring")  # nothing else happens: no step ends
+        while is_skipped((view := await anext(views)).timeline):
+            pass
+        await views.aclose()
+        return view
+
+    view = asyncio.run(asyncio.wait_for(drawn(), timeout=20))
+    gate.set()
+    assert "a blue ring" in view.timeline and "a blue ring" in view.facts
+
+
 def test_a_link_wins_over_the_memory_of_the_browser(start):
     handlers = start()
     first, second = (collect(handlers.generate(**INPUTS))[-1].run_id for _ in range(2))
@@ -239,7 +258,7 @@ def test_a_run_that_has_ended_is_shown_as_its_file(start):
     run_id = collect(handlers.generate(**INPUTS))[-1].run_id
     views = collect(handlers.attach(run_id, request()))
     assert all(is_skipped(view.live) for view in views)
-    assert path_of(views[-1].result).name == "video.mp4"
+    assert path_of(views[-1].result).name == "a-red-star-seed-5.mp4"
 
 
 @pytest.mark.parametrize("last_run", ["", None, "0" * 24, "../../etc"])

@@ -209,7 +209,7 @@ class Handlers:
                 yield view
 
     async def _tell(self, record: RunRecord, watch: Watch, may_change: bool) -> AsyncIterator[View]:
-        run_id = record.id
+        run_id, settings = record.id, record.settings
         follower = self.worker.follow(run_id)
         status = RunStatus(record.settings)
 
@@ -236,9 +236,13 @@ class Handlers:
                 new = {name: path for name, path in new.items() if path}
                 if any(player.is_outdated for player in players.values()):
                     new["again"] = f"{run_id} {status.take}"
-                if updates and not follower.has_ended:
-                    grown = changes_timeline(updates)
-                    view = growing_view(status, draw(True)) if grown else View()
+                run = self.worker.line.get(run_id)
+                is_steered = run is not None and run.settings != settings
+                settings = run.settings if is_steered else settings
+                if (updates or is_steered) and not follower.has_ended:
+                    view = View()
+                    if is_steered or changes_timeline(updates):
+                        view = growing_view(self.worker.record(run_id), status, draw(True))
                     yield view._replace(status=status.to_html(), **new)
                 elif new:
                     yield View(**new)

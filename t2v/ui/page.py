@@ -227,6 +227,7 @@ def build_page(
             favourite=share.favourite,
             delete=share.delete,
             note=controls.note,
+            facts=stage.facts,
             again=again,
         )
         watching = {

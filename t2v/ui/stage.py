@@ -42,6 +42,7 @@ class Stage(NamedTuple):
     compare: gr.Button
     compared: gr.Video
     steering: Steering
+    facts: gr.HTML
     share: Share
 
 
@@ -71,9 +72,11 @@ def build_stage(is_streaming: bool) -> Stage:
             elem_id="compared",
         )
         steering = build_steering()
+        with gr.Accordion("How this video is made", open=False, elem_id="made"):
+            facts = gr.HTML(elem_id="facts")
         share = build_share()
     files = download, refined_download, compare, compared
-    return Stage(screen, refined_screen, status, controls, *files, steering, share)
+    return Stage(screen, refined_screen, status, controls, *files, steering, facts, share)
 
 
 def build_screen(prefix: str, is_streaming: bool) -> Screen:

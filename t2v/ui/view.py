@@ -9,6 +9,7 @@ from t2v.jobs.run_folder import RunRecord
 from t2v.jobs.updates import Failed, Finished
 from t2v.presets import Preset
 from t2v.ui.addresses import address_of, file_name
+from t2v.ui.facts import facts
 from t2v.ui.status import RunStatus
 from t2v.ui.visitors import ONLY_WATCHING
 from t2v.ui.words import describe_refiner, summary
@@ -38,6 +39,7 @@ class View(NamedTuple):
     favourite: Any = gr.skip()
     delete: Any = gr.skip()
     note: Any = gr.skip()
+    facts: Any = gr.skip()
     again: Any = gr.skip()  # another value: what is shown holds no more, the page begins anew
 
 
@@ -67,13 +69,15 @@ def first_view(record: RunRecord, status: RunStatus, drawn: str, may_change: boo
         change=gr.update(interactive=True),
         favourite=favourite_button(record.is_favourite),
         delete=gr.update(interactive=False),
+        facts=facts(record),
         note=gr.update(value=ONLY_WATCHING, visible=not may_change),
     )
 
 
-def growing_view(status: RunStatus, drawn: str) -> View:
+def growing_view(record: RunRecord, status: RunStatus, drawn: str) -> View:
     """Of a run that has a chunk more, or fewer, or other ones to come."""
-    return View(timeline=drawn, redo=gr.update(interactive=status.num_playable > 0))
+    redo = gr.update(interactive=status.num_playable > 0)
+    return View(timeline=drawn, redo=redo, facts=facts(record))
 
 
 def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus, drawn: str) -> View:
@@ -99,6 +103,7 @@ def last_view(record: RunRecord, end: Finished | Failed, status: RunStatus, draw
         change=gr.update(interactive=not is_complete),
         favourite=favourite_button(record.is_favourite),
         delete=gr.update(interactive=True),
+        facts=facts(record),
     )
 
 
