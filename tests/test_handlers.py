@@ -234,10 +234,12 @@ def test_another_prompt_is_in_the_timeline_before_its_chunk_is_made(start):
 
     async def drawn() -> View:
         views = handlers.attach(run_id, request())
-        await anext(views)
-        handlers.worker.change_prompt(run_id, "a blue ring")  # nothing else happens: no step ends
-        while is_skipped((view := await anext(views)).timeline):
-            pass
+        while True:
+            coming = asyncio.ensure_future(anext(views))
+            if not (await asyncio.wait({coming}, timeout=1.0))[0]:
+                break  # all is told: the first step waits for the gate
+        handlers.worker.change_prompt(run_id, "a blue ring")
+        view = await coming
         await views.aclose()
         return view
 
