@@ -89,7 +89,7 @@ def build_screen(prefix: str, is_streaming: bool) -> Screen:
             interactive=False,
             buttons=[],
             elem_id=f"{prefix}live",
-            elem_classes="live",
+            elem_classes=["live"] if is_streaming else ["live", "growing"],
         )
         result = gr.Video(
             label="Finished, refined" if prefix else "Finished video",

@@ -194,8 +194,15 @@ def test_without_streaming_the_page_says_so_and_the_video_still_grows(serve, vis
     page = visit(url)
     assert page.get_by_text("cannot be streamed").is_visible()
     ask(page)
-    page.wait_for_function("document.querySelector('#live video')?.duration >= 2")
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 1.5")
     assert page.locator(".status.running").is_visible()
+    duration = page.evaluate("document.querySelector('#live video').duration")
+    page.wait_for_function(
+        f"(video => video.duration > {duration} && video.currentTime > 0)"
+        "(document.querySelector('#live video'))"
+    )
+    page.wait_for_timeout(0.3 * SECOND)
+    assert live_time(page) > 1.5  # it goes on, and does not begin again
     wait_for_state(page, "finished")
 
 

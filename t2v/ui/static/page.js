@@ -32,14 +32,25 @@
     }
   }, 200);
 
-  // A run that goes on is played from there, once, and not from its start again.
+  // A run that goes on is played from there, once, and not from its start again. So is a file that
+  // another one replaces, which shows the same run for longer.
   const starts = new WeakMap(); // by video: seconds
+  const reached = new Map(); // by screen: [run shown, seconds]
+  const runShown = () => new URLSearchParams(window.location.search).get("run");
+  const whenSeen = (event) => {
+    const screen = event.target.closest?.(".growing")?.closest(".screen");
+    const { currentTime } = event.target;
+    if (screen && currentTime > 0) reached.set(screen.id, [runShown(), currentTime]);
+  };
+  document.addEventListener("timeupdate", whenSeen, true);
   const whenLoaded = (event) => {
     const video = event.target;
     if (!video.closest?.(".live")) return;
     if (event.type === "loadedmetadata") {
       const both = document.querySelector("#status [data-starts]")?.dataset.starts.split(" ");
-      starts.set(video, Number(both?.[video.closest("#refined-screen") ? 1 : 0] ?? 0));
+      const start = Number(both?.[video.closest("#refined-screen") ? 1 : 0] ?? 0);
+      const [run, seconds] = reached.get(video.closest(".screen").id) ?? [null, 0];
+      starts.set(video, run === runShown() ? Math.max(start, seconds) : start);
     }
     const start = starts.get(video) ?? 0;
     const { seekable } = video;
