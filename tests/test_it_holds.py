@@ -157,7 +157,7 @@ def test_a_run_goes_on_when_its_tab_is_closed_while_it_waits_and_while_it_is_mad
 
 
 @pytest.mark.parametrize("script", [None, "kill -9 $$"], ids=["missing", "killed"])
-def test_without_ffmpeg_a_video_is_not_streamed_but_made_and_the_next_is_streamed(
+def test_without_ffmpeg_a_video_is_not_streamed_but_told_and_made_and_the_next_is_streamed(
     serve, tmp_path, monkeypatch, script
 ):
     url, worker = serve(PaintingStream(seconds_per_step=0.1))
@@ -171,10 +171,12 @@ def test_without_ffmpeg_a_video_is_not_streamed_but_made_and_the_next_is_streame
     with monkeypatch.context() as patch, Pulse(url) as pulse:
         patch.setenv("PATH", str(programs))
         with open_tab(url, seed=1, **slow) as told:
-            end = next(said for said in told if said["msg"] == "process_completed")
-        assert not end["success"]
-        wait_until(lambda: records(worker)[1].state == "finished")
-    assert str(tmp_path) not in json.dumps(end)
+            told = list(told)
+        end = next(said for said in told if said["msg"] == "process_completed")
+        assert end["success"] and records(worker)[1].state == "finished"
+    warnings = [said["log"] for said in told if said["msg"] == "log"]
+    assert len(warnings) == 1 and "cannot be shown live" in warnings[0]
+    assert str(worker.runs_dir) not in json.dumps(told)
     pulse.check()
     with open_tab(url, seed=2, **slow) as told:
         assert next(said for said in told if said["msg"] == "process_completed")["success"]

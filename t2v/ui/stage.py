@@ -5,6 +5,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from t2v.ui.controls import Controls, Steering, build_controls, build_steering
+from t2v.ui.live_video import survive_ffmpeg
 from t2v.ui.parts import text_box
 from t2v.ui.status import IDLE
 
@@ -99,7 +100,7 @@ def build_screen(prefix: str, is_streaming: bool) -> Screen:
             elem_id=f"{prefix}result",
             elem_classes="result",
         )
-    return Screen(live, result)
+    return Screen(survive_ffmpeg(live), result)
 
 
 def build_share() -> Share:
