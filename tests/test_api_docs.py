@@ -26,7 +26,7 @@ def server(tmp_path_factory):
 def test_the_examples_run_and_give_what_they_say(server, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
     assert ADDRESS in EXAMPLES[0]
     for example in EXAMPLES:
         exec(example.replace(ADDRESS, server), names)

@@ -36,6 +36,7 @@ def trained(tmp_path_factory):
         patch.setattr(diffusion.ClipsStage, "image_batch_size", 2)
         patch.setattr(refiner.RefinerStage, "batch_size", 2)
         patch.setattr(refiner, "SHEET_SCENES", 1)
+        patch.setattr(diffusion.MemoryStage, "image_batch", 2)
         patch.setattr(diffusion.MemoryStage, "first_batch", 1)
         patch.setattr(diffusion.MemoryStage, "later_batch", 2)
         for module in (diffusion, refiner):
@@ -153,5 +154,5 @@ def test_many_cores_do_not_make_batches_empty(monkeypatch):
     """The smallest batch has 4 clips: shared by 64 processes nobody got one."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    smallest = diffusion.MemoryStage.first_batch
+    smallest = refiner.RefinerStage.batch_size
     assert smallest // num_training_processes(None) >= 1

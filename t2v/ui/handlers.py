@@ -155,26 +155,32 @@ class Handlers:
                 **settings,
             )
             chosen = chosen.at_size(config.frame_size)
-            if config.num_chunks > self.max_chunks:
-                raise ConfigError(
-                    f"num_chunks must be a whole number from 1 to {self.max_chunks} on this "
-                    f"server, got {config.num_chunks}"
-                )
             if config.refine:
                 check_choices(config, {"blending": STREAMING_BLENDINGS})
-            return self.worker.submit(
-                RunSettings(
-                    config=config,
-                    preset=chosen.name,
-                    fps=chosen.fps,
-                    display_size=chosen.display_size,
-                    refiner=chosen.find_refiner() if config.refine else None,
-                    write_metadata=write_metadata is not False,
-                ),
-                visitor,
+            settings = RunSettings(
+                config=config,
+                preset=chosen.name,
+                fps=chosen.fps,
+                display_size=chosen.display_size,
+                refiner=chosen.find_refiner() if config.refine else None,
+                write_metadata=write_metadata is not False,
             )
+            return self.enqueue(settings, visitor)
         except T2VError as error:
             raise gr.Error(sentence(error), duration=8, print_exception=False) from error
+
+    def enqueue(self, settings: RunSettings, visitor: str) -> str:
+        """
+        Raises:
+            ConfigError: the video is longer than this server allows.
+            JobError: the queue is full.
+        """
+        if settings.config.num_chunks > self.max_chunks:
+            raise ConfigError(
+                f"num_chunks must be a whole number from 1 to {self.max_chunks} on this "
+                f"server, got {settings.config.num_chunks}"
+            )
+        return self.worker.submit(settings, visitor)
 
     async def begin_anew(self, run_id, request: gr.Request) -> AsyncIterator[View]:
         """Shows a run with empty players, after chunks that they have shown were made anew."""

@@ -8,6 +8,7 @@ import gradio as gr
 from t2v.config import LIMITS, MAX_PROMPT_LENGTH, SCHEDULERS
 from t2v.jobs.worker import Worker
 from t2v.presets import Preset
+from t2v.ui.ablation import Ablation
 from t2v.ui.access import OWNER
 from t2v.ui.api import Api
 from t2v.ui.commanding import Commanding, choose_chunk
@@ -289,6 +290,7 @@ def build_page(
             button.click(
                 make, needs, share.made_file, api_name=make.__name__, show_progress_on=[button]
             )
+        connect_ablation(stage, Ablation(handlers, files), run_id)
         share.take_over.click(
             history.take_over, run_id, [*restored, seed, randomize_seed], **private
         )
@@ -367,6 +369,28 @@ def build_page(
 
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
+
+
+def connect_ablation(stage: Stage, ablation: Ablation, run_id: gr.Textbox) -> None:
+    """The other video stands ready to be put beside the first, and is found again."""
+    part = stage.ablation
+    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    part.start.click(
+        ablation.ablate,
+        [run_id, part.without],
+        [part.video, part.other_run, part.start],
+        api_name="ablate",
+        show_progress="hidden",
+        concurrency_limit=VIEWERS,
+    )
+    part.other_run.change(
+        None,
+        part.other_run,
+        stage.share.other_run,
+        js="(id) => longtake.keep(id)",
+        **private,
+    )
+    run_id.change(lambda: None, None, part.video, **private)
 
 
 def connect_controls(

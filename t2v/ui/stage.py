@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from t2v.ui.ablation import AblationPart, build_ablation
 from t2v.ui.controls import Controls, Steering, build_controls, build_steering
 from t2v.ui.live_video import survive_ffmpeg
 from t2v.ui.parts import text_box
@@ -44,6 +45,7 @@ class Stage(NamedTuple):
     compared: gr.Video
     steering: Steering
     facts: gr.HTML
+    ablation: AblationPart
     share: Share
 
 
@@ -75,9 +77,10 @@ def build_stage(is_streaming: bool) -> Stage:
         steering = build_steering()
         with gr.Accordion("How this video is made", open=False, elem_id="made"):
             facts = gr.HTML(elem_id="facts")
+        ablation = build_ablation()
         share = build_share()
     files = download, refined_download, compare, compared
-    return Stage(screen, refined_screen, status, controls, *files, steering, facts, share)
+    return Stage(screen, refined_screen, status, controls, *files, steering, facts, ablation, share)
 
 
 def build_screen(prefix: str, is_streaming: bool) -> Screen:

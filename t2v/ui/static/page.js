@@ -125,8 +125,13 @@
       else link.searchParams.delete("run");
       history.replaceState(history.state, "", link);
       if (!id) return "";
-      keep([id, ...known().filter((other) => other !== id)]);
+      longtake.keep(id);
       return `${link.origin}${link.pathname}?run=${id}`;
+    },
+    // A run that is found among "Your videos". Gives its id.
+    keep(id) {
+      if (id) keep([id, ...known().filter((other) => other !== id)]);
+      return id;
     },
     // A run that was deleted.
     leave(id) {
