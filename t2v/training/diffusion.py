@@ -219,36 +219,36 @@ class ClipsStage(DiffusionStage):
 
 
 class MemoryStage(DiffusionStage):
-    """Chunks from the middle of videos, mixed with first chunks that keep the base as it is."""
+    """Chunks from the middle of videos, mixed with all that the base has learnt before."""
 
-    first_batch = 4
+    image_batch, image_weight = 16, 0.3  # keeps outlines crisp
+    first_batch = 8
     later_batch = 8
     share_of_returns = 0.1
     with_anchor = False
-    timestep_power = 0.5
 
     def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
         super().__init__(model, teachers, num_steps)
         share = self.share_of_returns
+        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count), 3000, 8)
         self.first = Pool(lambda rng, count: draw_first_chunks(rng, teachers, count), 2000, 4)
         self.later = Pool(
             lambda rng, count: draw_later_chunks(rng, teachers, count, share), 3000, 4
         )
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips]:
+    def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips, Clips]:
+        images = self.images.batch(rng, self.image_batch // num_processes)
         later = self.later.batch(rng, self.later_batch // num_processes)
         if not self.with_anchor:
             later = Clips(later.latents, later.token_ids, later.cond_frames)
-        return self.first.batch(rng, self.first_batch // num_processes), later
+        return images, self.first.batch(rng, self.first_batch // num_processes), later
 
-    def losses(self, batch: tuple[Clips, Clips]) -> dict[str, Tensor]:
-        first, second = self.loss_of(batch[0], "clip"), self.loss_of(batch[1], "later")
+    def losses(self, batch: tuple[Clips, Clips, Clips]) -> dict[str, Tensor]:
+        labels = ("image", "clip", "later")
+        images, first, later = map(self.loss_of, batch, labels)
         gates = torch.stack([silu(mixer.alpha).abs() for mixer in self.model.unet.mixers]).mean()
-        total = self.first_batch + self.later_batch
-        loss = (
-            first.pop("loss") * self.first_batch + second.pop("loss") * self.later_batch
-        ) / total
-        return {"loss": loss, **first, **second, "gates": gates.detach()}
+        loss = self.image_weight * images.pop("loss") + (first.pop("loss") + later.pop("loss")) / 2
+        return {"loss": loss, **images, **first, **later, "gates": gates.detach()}
 
     def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
         """Rows in pairs: a rendered chunk, and the model's with the same 8 conditioning frames."""
@@ -296,8 +296,8 @@ class ApmStage(MemoryStage):
     """Long-term memory joins, on many windows that need it."""
 
     name = "apm"
-    learning_rate = 6e-4
-    share_of_returns = 0.4
+    learning_rate = 5e-4
+    share_of_returns = 0.3
     with_anchor = True
 
     def parameter_groups(self) -> list[dict]:

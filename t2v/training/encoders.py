@@ -3,6 +3,9 @@
 Text is paired with two frames in their order: against single frames, the encoder learns that "left"
 and "right" are the same word. The second pairing makes the image embedding keep what the caption
 does not say (second colour, shade, size): that is what the APM later reads from the anchor frame.
+
+Neither makes the text encoder tell left from right in 500 steps, so its pooled text must name the
+motion, too.
 """
 
 import numpy as np
@@ -13,23 +16,27 @@ from torch.nn.functional import cross_entropy, normalize
 
 from t2v.config import CHUNK_FRAMES
 from t2v.models.autoencoder import to_pixels
+from t2v.models.frame_embedding import pool_text
 from t2v.training.networks import WIDTH, new_image_encoder, new_text_encoder
-from t2v.training.world import draw, sample_scene, visible_times
+from t2v.training.world import MOTIONS, draw, sample_scene, visible_times
 
 
 BATCH = 96
 FRAMES_APART = 8  # the two that text is paired with; both in the first chunk
 FIRST_SCALE = 2.6  # log of the inverse temperature
+MOTION_WEIGHT = 0.2  # enough to part left from right, and not to drown colours
 
 
 class SmallCLIP(nn.Module):
-    """Both encoders, what joins two frames, and the two temperatures of the contrastive losses."""
+    """Both encoders, and what only their training needs: what joins two frames and what names
+    motions, and the two temperatures of the contrastive losses."""
 
     def __init__(self):
         super().__init__()
         self.text = new_text_encoder()
         self.image = new_image_encoder()
         self.join = nn.Linear(2 * WIDTH, WIDTH)
+        self.motion = nn.Linear(WIDTH, len(MOTIONS))
         self.log_scale = nn.Parameter(torch.full((2,), FIRST_SCALE))
 
 
@@ -52,20 +59,26 @@ class EncodersStage:
         return self._draw(rng, BATCH // num_processes)
 
     def losses(self, batch) -> dict[str, Tensor]:
-        video, first, other, text = self._embed(self.model, *batch)
+        pixels, ids, motions = batch
+        video, first, other, text = self._embed(self.model, pixels, ids)
         scale = self.model.log_scale.exp().clamp(max=100)
         to_text = info_nce(scale[0] * video @ text.T)
         to_frame = info_nce(scale[1] * first @ other.T)
-        return {"loss": to_text + to_frame, "text": to_text, "frame": to_frame}
+        named = self.model.motion(pool_text(self.model.text(ids)).float())
+        motion = cross_entropy(named, motions)
+        loss = to_text + to_frame + MOTION_WEIGHT * motion
+        return {"loss": loss, "text": to_text, "frame": to_frame, "motion": motion}
 
     def _draw(self, rng: np.random.Generator, count: int):
-        """Two frames of the first chunk and one from anywhere, and the captions."""
+        """Two frames of the first chunk and one from anywhere, the captions, and which motion."""
         scenes = [sample_scene(rng) for _ in range(count)]
         start = rng.integers(CHUNK_FRAMES - FRAMES_APART, size=(count, 1)).astype(float)
         anywhere = np.stack([visible_times(scene, rng, 1) for scene in scenes])
         times = np.concatenate([start, start + FRAMES_APART, anywhere], axis=1)
         pixels = to_pixels(draw(scenes, times, device=self.device))
-        return pixels, self.model.text.tokenize([scene.caption for scene in scenes])
+        ids = self.model.text.tokenize([scene.caption for scene in scenes])
+        motions = [list(MOTIONS).index(scene.motion) for scene in scenes]
+        return pixels, ids, torch.tensor(motions, device=self.device)
 
     def _embed(self, model: SmallCLIP, pixels: Float[Tensor, "b 3 3 h w"], ids: Tensor):
         """Unit embeddings (b, d) of the two frames together, the first, the other, the text."""
@@ -80,7 +93,9 @@ class EncodersStage:
 
     def sheet(self, model: SmallCLIP) -> UInt8[np.ndarray, "h w 3"]:
         """The two similarity matrices of 96 held-out scenes: a bright diagonal is good."""
-        video, first, other, text = self._embed(model, *self._draw(np.random.default_rng(5), 96))
+        video, first, other, text = self._embed(
+            model, *self._draw(np.random.default_rng(5), 96)[:2]
+        )
         matrices = [video @ text.T, first @ other.T]
         picture = torch.cat([(m - m.min()) / (m.max() - m.min()) for m in matrices], dim=1)
         grey = (picture * 255).byte().cpu().numpy().repeat(4, 0).repeat(4, 1)
@@ -96,7 +111,9 @@ def info_nce(similarity: Float[Tensor, "b b"]) -> Tensor:
 def recall(model: SmallCLIP, device: torch.device, count: int = 256) -> dict[str, float]:
     """Recall at 1 among `count` held-out scenes: video to caption, frame to other frame."""
     stage = EncodersStage(0, device)
-    video, first, other, text = stage._embed(model, *stage._draw(np.random.default_rng(6), count))
+    video, first, other, text = stage._embed(
+        model, *stage._draw(np.random.default_rng(6), count)[:2]
+    )
     target = torch.arange(count, device=device)
     hit = {"text": video @ text.T, "frame": first @ other.T}
     return {name: float((s.argmax(1) == target).float().mean()) for name, s in hit.items()}
