@@ -91,3 +91,19 @@ def test_whoever_has_only_the_link_is_told_why_a_video_cannot_be_changed(serve, 
     guest.get_by_role("button", name="Add chunks").click()
     guest.get_by_test_id("toast-body").get_by_text("Somebody else asked").wait_for()
     assert worker.record(run_of(page)).settings.config.num_chunks == 2
+
+
+def test_a_video_is_seen_beside_itself_without_a_memory_and_both_are_kept(serve, visit):
+    url, worker = serve(PaintingStream())
+    page = visit(url)
+    ask(page, chunks=3)
+    wait_for_state(page, "finished")
+    page.get_by_text("See what the memories are worth").click()
+    page.get_by_label("the CAM (short-term)").check()
+    page.locator("#ablate").click()
+    page.locator("#ablated video").wait_for(timeout=40 * SECOND)
+    assert page.locator("#ablate").is_enabled()
+    page.get_by_text("Your videos").click()
+    page.locator("#gallery li").nth(1).wait_for()
+    other_id = page.locator("#gallery li a").first.get_attribute("href").partition("run=")[2]
+    assert worker.record(other_id).settings.config.use_cam is False
