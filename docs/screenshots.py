@@ -92,7 +92,7 @@ def animate(browser: Browser, url: str, path: Path, frames_per_second: int = 4) 
 
 
 def generate_an_example(page: Page) -> None:
-    page.locator("#examples button").nth(1).click()  # its object never leaves the picture
+    page.locator("#examples button").nth(2).click()  # its object never leaves the picture
     page.wait_for_timeout(500)
     page.get_by_role("button", name="Generate").click()
 
