@@ -462,6 +462,7 @@ def test_nothing_about_models_or_paths_can_be_set(start):
         "/make": set(INPUTS) - {"randomize_seed"} | {"write_metadata", "size", "reseed"},
         "/side_by_side": {"run_id", "other"},
         "/ablate": {"run_id", "without"},
+        "/runs": {"query", "only_favourites", "run_ids"},
         "/settings": {"file"},
         "/extend": {"run_id", "num_chunks"},
         "/change_prompt": {"run_id", "prompt", "blend"},

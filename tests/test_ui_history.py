@@ -57,6 +57,19 @@ GUESTS = [
 ]
 
 
+def test_programs_find_runs_as_the_page_does(start):
+    handlers = start()
+    star, ring = (make(handlers, prompt=f"a red {shape}") for shape in ("star", "ring"))
+    runs = History(handlers).runs
+    assert [run["id"] for run in runs("red", False, [star, ring])] == [ring, star]
+    [found] = runs("RED star", False, [star, ring])
+    assert found["settings"]["config"]["prompt"] == "a red star"
+    assert runs("red", True, [star]) == [] == runs("red") == runs("red", False, ["../../etc"])
+    everything = History(handlers, sees_all_runs=True)
+    assert len(everything.runs(request=request())) == 2
+    assert everything.runs(request=request("10.0.0.1")) == []
+
+
 @pytest.mark.parametrize(("sees_all_runs", "guest"), GUESTS)
 def test_a_guest_sees_only_the_runs_that_the_own_browser_knows(start, sees_all_runs, guest):
     handlers = start()

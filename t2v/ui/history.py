@@ -14,7 +14,7 @@ from t2v.jobs.run_folder import RunRecord
 from t2v.ui.handlers import Handlers
 from t2v.ui.thumbnails import picture
 from t2v.ui.visitors import is_owner
-from t2v.ui.words import sentence
+from t2v.ui.words import sentence, summary
 
 
 MOST_SHOWN = 24
@@ -37,12 +37,7 @@ class History:
 
     def find(self, query, only_favourites, known, request: gr.Request | None = None) -> str:
         """HTML of the newest runs whose prompts hold all words of the query."""
-        records = self._worker.library.find(
-            query[:1000] if isinstance(query, str) else "",
-            ids=None if self._sees_all_runs and is_owner(request) else ids_in(known),
-            only_favourites=only_favourites is True,
-            limit=MOST_SHOWN + 1,
-        )
+        records = self._records(query, only_favourites, known, request)
         if not records:
             is_search = bool(query) or only_favourites is True
             text = "No video is like this." if is_search else "Your videos will be kept here."
@@ -51,6 +46,33 @@ class History:
         more = f"The newest {MOST_SHOWN} are shown; search finds the others."
         rest = f'<p class="quiet">{more}</p>' if len(records) > MOST_SHOWN else ""
         return f'<ul class="cards">{cards}</ul>{rest}'
+
+    def runs(
+        self,
+        query: str = "",
+        only_favourites: bool = False,
+        run_ids: list[str] | None = None,
+        request: gr.Request | None = None,
+    ) -> list[dict[str, Any]]:
+        """The newest runs whose prompts hold all words of the query, each as `run` describes it.
+
+        Args:
+            run_ids: where to look; at the machine of the app all of its runs are found, whatever
+                is given here.
+        """
+        records = self._records(query, only_favourites, run_ids, request)
+        return [summary(record) for record in records[:MOST_SHOWN]]
+
+    def _records(
+        self, query, only_favourites, run_ids, request: gr.Request | None
+    ) -> list[RunRecord]:
+        """One more than are shown, if there are more."""
+        return self._worker.library.find(
+            query[:1000] if isinstance(query, str) else "",
+            ids=None if self._sees_all_runs and is_owner(request) else ids_in(run_ids),
+            only_favourites=only_favourites is True,
+            limit=MOST_SHOWN + 1,
+        )
 
     def take_over(self, run_id) -> tuple:
         """Settings of a run for the parts of the page that `Handlers.restore` names; then its seed,

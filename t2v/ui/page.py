@@ -259,6 +259,7 @@ def build_page(
 
         # First, so that these have the names, and not the buttons that do the same.
         gr.api(handlers.describe_run, api_name="run", queue=False)
+        gr.api(history.runs, api_name="runs", queue=False)
         for command in handlers.steered.commands():
             gr.api(command, api_name=command.__name__, queue=False)
 
