@@ -74,14 +74,17 @@ def test_both_stand_side_by_side_in_the_end_and_progress_is_told(worker, ablate)
 def test_what_cannot_be_compared_is_told_before_anything_is_made(worker, ablate, tmp_path):
     plain = made(worker, use_cam=False, apm_strength=0.0)
     long = made(worker, num_chunks=5)
+    stopped = worker.submit(settings())
+    worker.stop(stopped)
     for run_id, without, words in (
         (plain, BOTH, "was made without both memories"),
         (plain, "luck", "not 'luck'"),
         (long, CAM, "from 1 to 4 on this server"),
         ("0" * 24, CAM, "There is no run"),
         ("../..", CAM, "There is no run"),
+        (stopped, CAM, "Only a finished video"),
     ):
         with pytest.raises(gr.Error) as error:
             ablate(run_id, without)
         assert words in error.value.message
-    assert len(list((tmp_path / "runs").glob("?" * 24))) == 2
+    assert len(list((tmp_path / "runs").glob("?" * 24))) == 3

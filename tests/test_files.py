@@ -52,6 +52,8 @@ def record_of(prompt="a red star", seed=5, write_metadata=True) -> RunRecord:
         (record_of("../../etc/passwd \\ con"), "etc-passwd-con-seed-5.gif"),
         (record_of("star " * 30), "star-" * 11 + "star-seed-5.gif"),
         (record_of("x" * 300), "longtake-01234567.gif"),
+        (record_of("x" * 300 + " star"), "longtake-01234567.gif"),
+        (record_of("x" * 60 + " star"), "x" * 60 + "-seed-5.gif"),
         (record_of("красная звезда"), "longtake-01234567.gif"),
         (record_of(write_metadata=False), "longtake-01234567.gif"),
     ],
@@ -95,14 +97,14 @@ def test_what_is_made_for_people_shows_the_refined_video_where_it_is_complete(wo
 
 
 def test_a_comparison_is_made_anew_when_either_video_has_grown(worker, files):
-    left, right = made(worker, seed=6), made(worker, prompt="a blue ring")
-    assert len(read_frames(Path(files.side_by_side(left, right)))) == 32
-    for run_id in (right, left):
-        worker.extend(run_id, 1)
-        list(worker.watch(run_id))
-        longest = Path(files.side_by_side(left, right))
-        assert len(read_frames(longest)) >= 32
-    assert len(read_frames(longest)) == 40
+    runs = made(worker, seed=6), made(worker, prompt="a blue ring")
+    for left, right in (runs, runs[::-1]):
+        before = len(read_frames(Path(files.side_by_side(left, right))))
+        for run_id, num_frames in ((left, before), (right, before + 8)):  # as the shorter one
+            worker.extend(run_id, 1)
+            list(worker.watch(run_id))
+            both = Path(files.side_by_side(left, right))
+            assert len(read_frames(both)) == num_frames
 
 
 @pytest.mark.parametrize("other", ["", None, 3, "../../x", "0" * 24])

@@ -60,12 +60,11 @@ class EncodersStage:
 
     def losses(self, batch) -> dict[str, Tensor]:
         pixels, ids, motions = batch
-        video, first, other, text = self._embed(self.model, pixels, ids)
+        video, first, other, text, pooled = self._embed(self.model, pixels, ids)
         scale = self.model.log_scale.exp().clamp(max=100)
         to_text = info_nce(scale[0] * video @ text.T)
         to_frame = info_nce(scale[1] * first @ other.T)
-        named = self.model.motion(pool_text(self.model.text(ids)).float())
-        motion = cross_entropy(named, motions)
+        motion = cross_entropy(self.model.motion(pooled), motions)
         loss = to_text + to_frame + MOTION_WEIGHT * motion
         return {"loss": loss, "text": to_text, "frame": to_frame, "motion": motion}
 
@@ -81,19 +80,21 @@ class EncodersStage:
         return pixels, ids, torch.tensor(motions, device=self.device)
 
     def _embed(self, model: SmallCLIP, pixels: Float[Tensor, "b 3 3 h w"], ids: Tensor):
-        """Unit embeddings (b, d) of the two frames together, the first, the other, the text."""
+        """Unit embeddings (b, d) of the two frames together, the first, the other and the text,
+        and the pooled text as it is."""
         mask = (ids != model.text.tokenizer.pad_token_id).long()
-        text = model.text.model(ids, attention_mask=mask).text_embeds
+        text = model.text.model(ids, attention_mask=mask)
         first, later, other = (model.image.model(pixels[:, i]) for i in range(3))
         # Before the projection: the place, which embeddings of one video agree to forget.
         places = [frame.last_hidden_state.mean(dim=1) for frame in (first, later)]
         video = model.join(torch.cat(places, dim=-1))
-        embeds = (video, first.image_embeds, other.image_embeds, text)
-        return tuple(normalize(embed.float(), dim=-1) for embed in embeds)
+        embeds = (video, first.image_embeds, other.image_embeds, text.text_embeds)
+        units = (normalize(embed.float(), dim=-1) for embed in embeds)
+        return *units, pool_text(text.last_hidden_state).float()
 
     def sheet(self, model: SmallCLIP) -> UInt8[np.ndarray, "h w 3"]:
         """The two similarity matrices of 96 held-out scenes: a bright diagonal is good."""
-        video, first, other, text = self._embed(
+        video, first, other, text, _ = self._embed(
             model, *self._draw(np.random.default_rng(5), 96)[:2]
         )
         matrices = [video @ text.T, first @ other.T]
@@ -111,7 +112,7 @@ def info_nce(similarity: Float[Tensor, "b b"]) -> Tensor:
 def recall(model: SmallCLIP, device: torch.device, count: int = 256) -> dict[str, float]:
     """Recall at 1 among `count` held-out scenes: video to caption, frame to other frame."""
     stage = EncodersStage(0, device)
-    video, first, other, text = stage._embed(
+    video, first, other, text, _ = stage._embed(
         model, *stage._draw(np.random.default_rng(6), count)[:2]
     )
     target = torch.arange(count, device=device)

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from t2v.errors import JobError, T2VError
-from t2v.jobs.run_folder import RunSettings
+from t2v.jobs.run_folder import RunRecord, RunSettings
 from t2v.ui.files import Files
 from t2v.ui.handlers import LOOKS_PER_SECOND, Handlers
+from t2v.ui.launch import VIEWERS
 from t2v.ui.status import RunStatus
 from t2v.ui.visitors import visitor_of
 from t2v.ui.words import sentence
@@ -57,8 +58,9 @@ class Ablation:
         Args:
             without: "both memories", "the CAM (short-term)" or "the APM (long-term)".
         """
+        worker = self._handlers.worker
         try:
-            settings = without_memories(self._files.finished(run_id).settings, without)
+            settings = without_memories(worker.record(run_id), without)
             other_id = self._handlers.enqueue(settings, visitor_of(request))
         except T2VError as error:
             raise gr.Error(sentence(error), duration=8, print_exception=False) from error
@@ -66,41 +68,49 @@ class Ablation:
         def told(said: str, both: str | None = None) -> Told:
             return Told(both, other_id, gr.update(value=said, interactive=said == START))
 
-        worker, status = self._handlers.worker, RunStatus(settings)
-        follower = worker.follow(other_id)
         yield told("Waiting…")
+        try:
+            async for status in self._statuses(other_id, settings):
+                num_frames = f"{status.num_playable} of {settings.config.num_frames}"
+                then = ", and refining them" if settings.refiner else ""
+                yield told(f"Making it: {num_frames} frames{then}")
+            if worker.record(other_id).state != "finished":
+                raise JobError("the other video was not finished; it is among your videos")
+            both = await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
+        except Exception as error:
+            yield told(START)
+            if isinstance(error, T2VError):
+                raise gr.Error(sentence(error), print_exception=False) from error
+            raise
+        yield told(START, both)
+
+    async def _statuses(self, run_id: str, settings: RunSettings) -> AsyncIterator[RunStatus]:
+        """Of a run, from when its turn has come to its end."""
+        status, follower = RunStatus(settings), self._handlers.worker.follow(run_id)
         while not follower.has_ended:
             updates = follower.poll()
             for update in updates:
                 status.add(update)
             if updates and not status.is_waiting:
-                num_frames = settings.config.num_frames
-                yield told(f"Making it: {status.num_playable} of {num_frames} frames")
+                yield status
             elif not updates:
                 await asyncio.sleep(1 / LOOKS_PER_SECOND)
-        if worker.record(other_id).state != "finished":
-            gr.Warning("The other video was not finished. It is among your videos.")
-            yield told(START)
-            return
-        try:
-            both = await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
-        except gr.Error:
-            yield told(START)
-            raise
-        yield told(START, both)
 
 
-def without_memories(settings: RunSettings, without: str) -> RunSettings:
+def without_memories(record: RunRecord, without: str) -> RunSettings:
     """
     Raises:
-        JobError: the video was made so already, or `without` is none of `WITHOUT`.
+        JobError: the video is not finished or was made so already, or `without` is none of
+            `WITHOUT`.
     """
+    if record.state != "finished":
+        raise JobError("only a finished video is made again: both are to be of one length")
     if without not in WITHOUT:
         raise JobError(f"a video can be made without {', '.join(WITHOUT)}, not {without!r}")
-    config = replace(settings.config, **WITHOUT[without])
-    if config == settings.config:
+    config = replace(record.settings.config, **WITHOUT[without])
+    if config == record.settings.config:
         raise JobError(f"this video was made without {without}")
-    return replace(settings, config=config)
+    return replace(record.settings, config=config)
 
 
 def build_ablation() -> AblationPart:
@@ -122,3 +132,33 @@ def build_ablation() -> AblationPart:
             elem_id="ablated",
         )
     return AblationPart(without, start, other_run, video)
+
+
+def connect_ablation(
+    part: AblationPart, ablation: Ablation, run_id: gr.Textbox, other_run: gr.Textbox
+) -> None:
+    """
+    Args:
+        other_run: where another video to put beside the one that is shown is named.
+    """
+    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    going_on = part.start.click(
+        ablation.ablate,
+        [run_id, part.without],
+        [part.video, part.other_run, part.start],
+        api_name="ablate",
+        show_progress="hidden",
+        concurrency_limit=VIEWERS,
+    )
+    # "Your videos" have the other one, too.
+    part.other_run.change(
+        None, part.other_run, other_run, js="(id) => longtake.keep(id)", **private
+    )
+    # The page turns to another video: what is told of the one before has no place there.
+    run_id.change(
+        lambda: (None, gr.update(value=START, interactive=True)),
+        None,
+        [part.video, part.start],
+        cancels=[going_on],
+        **private,
+    )

@@ -50,7 +50,7 @@ def file_name(record: RunRecord, ending: str) -> str:
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = "-".join(re.findall("[a-z0-9]+", ascii_text.lower()))
     if len(words) > MAX_NAME_LENGTH:
-        words = words[: words.rfind("-", 0, MAX_NAME_LENGTH)] if "-" in words else ""
+        words = words[: max(0, words.rfind("-", 0, MAX_NAME_LENGTH + 1))]
     return f"{words}-seed-{config.seed}{ending}" if words else f"longtake-{record.id[:8]}{ending}"
 
 

@@ -2,12 +2,15 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
 
 import gradio as gr
 
 from t2v.config import LIMITS
 from t2v.errors import T2VError
 from t2v.ui.handlers import Handlers
+from t2v.ui.stage import Stage
 from t2v.ui.status import count
 from t2v.ui.timeline import seconds_of
 from t2v.ui.view import View, favourite_button
@@ -100,3 +103,37 @@ class Commanding:
 def choose_chunk(event: gr.SelectData):
     """A click in the timeline: (the chunk, the accordion with what can be done)."""
     return event.index, gr.update(open=True)
+
+
+def connect_controls(
+    stage: Stage, commanding: Commanding, run_id: gr.Textbox, watching: dict[str, Any]
+) -> None:
+    """Which button of a run calls what.
+
+    Args:
+        watching: options of an event that shows a run until it ends.
+    """
+    controls, steering, share = stage.controls, stage.steering, stage.share
+    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    # More than once: the first click may still be watching what it set going.
+    going_on = {"api_visibility": "private", "trigger_mode": "multiple", **watching}
+
+    controls.pause.click(commanding.pause, run_id, controls.pause, **private)
+    controls.resume.click(commanding.resume, run_id, **going_on)
+    controls.extend.click(commanding.extend, [run_id, controls.more], **going_on)
+    steering.change.click(
+        commanding.change_prompt, [run_id, steering.prompt, steering.blend], **going_on
+    )
+    steering.redo.click(
+        commanding.redo,
+        [run_id, steering.chunk, steering.is_new_seed, steering.other_prompt],
+        **going_on,
+    )
+    controls.timeline.select(choose_chunk, None, [steering.chunk, steering.accordion], **private)
+
+    share.favourite.click(commanding.toggle_favourite, run_id, share.favourite, **private)
+    for button, is_asked in ((share.delete, True), (share.keep, False)):
+        button.click(partial(gr.update, visible=is_asked), None, share.confirmation, **private)
+    share.confirm.click(commanding.delete, run_id, None, **private).success(
+        None, run_id, None, js="(id) => longtake.leave(id)", **private
+    )

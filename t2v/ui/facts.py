@@ -2,8 +2,7 @@
 
 from html import escape
 
-from t2v.config import chunk_of
-from t2v.jobs.run_folder import RunRecord
+from t2v.jobs.run_folder import ENDED, RunRecord
 from t2v.ui.status import duration
 from t2v.ui.timeline import seconds_of
 from t2v.ui.words import LABELS, size_text
@@ -13,7 +12,7 @@ NUM_DIGITS = 12  # of a SHA-256, enough to tell weights apart
 
 
 def facts(record: RunRecord) -> str:
-    """HTML of all that a run depends on; a setting that is as it always is is left out."""
+    """HTML of all that a run depends on; what was left empty is left out."""
     config, refiner = record.settings.config, record.settings.refiner
     changes = config.prompts
     rows = {LABELS["prompt"]: changes[0].text}
@@ -37,7 +36,8 @@ def facts(record: RunRecord) -> str:
             f"to {size_text(refiner.display_size)}, {refiner.num_inference_steps} steps, "
             f"{config.blending} blending"
         )
-    rows |= {"Made": f"{record.created[:16].replace('T', ' ')} UTC", "In": pace(record)}
+    took = f", in {duration(record.seconds)}" if record.state in ENDED else ""
+    rows["Made"] = f"{record.created[:16].replace('T', ' ')} UTC{took}"
     versions = {"longtake": record.version, **record.versions}
     rows["With"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     weights = (f"{name} {digest[:NUM_DIGITS]}" for name, digest in record.weights.items())
@@ -48,11 +48,3 @@ def facts(record: RunRecord) -> str:
         if text
     )
     return f"<dl>{''.join(items)}</dl>"
-
-
-def pace(record: RunRecord) -> str:
-    """How long the run took, as far as it is."""
-    if not record.num_frames:
-        return ""
-    each = record.seconds / chunk_of(record.num_frames)
-    return f"{duration(record.seconds)}, {each:.1f} s a chunk"

@@ -9,7 +9,7 @@ import gradio as gr
 from t2v.errors import JobError, T2VError
 from t2v.jobs.beside import write_beside
 from t2v.jobs.bundle import write_bundle
-from t2v.jobs.run_folder import ENDED, RunFolder, RunRecord
+from t2v.jobs.run_folder import ENDED, RunFolder
 from t2v.media.comparison import write_side_by_side
 from t2v.media.gif import write_gif
 from t2v.origin import read_origin
@@ -75,15 +75,6 @@ class Files:
             raise gr.Error(sentence(error), print_exception=False) from error
         filled = self._handlers.fill_in(origin.config, origin.preset)
         return (*filled, origin.config.seed, False)
-
-    def finished(self, run_id) -> RunRecord:
-        """
-        Raises:
-            JobError: there is no such run, or no finished video of it.
-        """
-        folder = self._open(run_id)
-        best_video_of(folder)
-        return folder.read()
 
     def _open(self, run_id) -> RunFolder:
         return RunFolder.open(self._handlers.worker.runs_dir, run_id)

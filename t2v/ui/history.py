@@ -57,8 +57,8 @@ class History:
         """The newest runs whose prompts hold all words of the query, each as `run` describes it.
 
         Args:
-            run_ids: where to look; at the machine of the app all of its runs are found, whatever
-                is given here.
+            run_ids: where to look; where no guests can come, all runs are found at the machine of
+                the app, whatever is given here.
         """
         records = self._records(query, only_favourites, run_ids, request)
         return [summary(record) for record in records[:MOST_SHOWN]]

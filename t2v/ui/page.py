@@ -1,23 +1,22 @@
 """The page: what is where, and which button calls what. What happens then is in handlers.py."""
 
 from functools import partial
-from typing import Any
 
 import gradio as gr
 
 from t2v.config import LIMITS, MAX_PROMPT_LENGTH, SCHEDULERS
 from t2v.jobs.worker import Worker
 from t2v.presets import Preset
-from t2v.ui.ablation import Ablation
+from t2v.ui.ablation import Ablation, connect_ablation
 from t2v.ui.access import OWNER
 from t2v.ui.api import Api
-from t2v.ui.commanding import Commanding, choose_chunk
+from t2v.ui.commanding import Commanding, connect_controls
 from t2v.ui.files import Files
 from t2v.ui.handlers import STREAMING_BLENDINGS, Handlers
 from t2v.ui.history import History, build_history
 from t2v.ui.launch import VIEWERS
 from t2v.ui.parts import text_box
-from t2v.ui.stage import Stage, build_stage
+from t2v.ui.stage import build_stage
 from t2v.ui.view import View
 from t2v.ui.visitors import Rights
 from t2v.ui.words import LABELS, describe_preset, describe_refiner, preset_choice, size_choices
@@ -291,7 +290,7 @@ def build_page(
             button.click(
                 make, needs, share.made_file, api_name=make.__name__, show_progress_on=[button]
             )
-        connect_ablation(stage, Ablation(handlers, files), run_id)
+        connect_ablation(stage.ablation, Ablation(handlers, files), run_id, stage.share.other_run)
         share.take_over.click(
             history.take_over, run_id, [*restored, seed, randomize_seed], **private
         )
@@ -370,59 +369,3 @@ def build_page(
 
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
-
-
-def connect_ablation(stage: Stage, ablation: Ablation, run_id: gr.Textbox) -> None:
-    """The other video stands ready to be put beside the first, and is found again."""
-    part = stage.ablation
-    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    part.start.click(
-        ablation.ablate,
-        [run_id, part.without],
-        [part.video, part.other_run, part.start],
-        api_name="ablate",
-        show_progress="hidden",
-        concurrency_limit=VIEWERS,
-    )
-    part.other_run.change(
-        None,
-        part.other_run,
-        stage.share.other_run,
-        js="(id) => longtake.keep(id)",
-        **private,
-    )
-    run_id.change(lambda: None, None, part.video, **private)
-
-
-def connect_controls(
-    stage: Stage, commanding: Commanding, run_id: gr.Textbox, watching: dict[str, Any]
-) -> None:
-    """Which button of a run calls what.
-
-    Args:
-        watching: options of an event that shows a run until it ends.
-    """
-    controls, steering, share = stage.controls, stage.steering, stage.share
-    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    # More than once: the first click may still be watching what it set going.
-    going_on = {"api_visibility": "private", "trigger_mode": "multiple", **watching}
-
-    controls.pause.click(commanding.pause, run_id, controls.pause, **private)
-    controls.resume.click(commanding.resume, run_id, **going_on)
-    controls.extend.click(commanding.extend, [run_id, controls.more], **going_on)
-    steering.change.click(
-        commanding.change_prompt, [run_id, steering.prompt, steering.blend], **going_on
-    )
-    steering.redo.click(
-        commanding.redo,
-        [run_id, steering.chunk, steering.is_new_seed, steering.other_prompt],
-        **going_on,
-    )
-    controls.timeline.select(choose_chunk, None, [steering.chunk, steering.accordion], **private)
-
-    share.favourite.click(commanding.toggle_favourite, run_id, share.favourite, **private)
-    for button, is_asked in ((share.delete, True), (share.keep, False)):
-        button.click(partial(gr.update, visible=is_asked), None, share.confirmation, **private)
-    share.confirm.click(commanding.delete, run_id, None, **private).success(
-        None, run_id, None, js="(id) => longtake.leave(id)", **private
-    )

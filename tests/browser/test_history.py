@@ -107,3 +107,20 @@ def test_a_video_is_seen_beside_itself_without_a_memory_and_both_are_kept(serve,
     page.locator("#gallery li").nth(1).wait_for()
     other_id = page.locator("#gallery li a").first.get_attribute("href").partition("run=")[2]
     assert worker.record(other_id).settings.config.use_cam is False
+
+
+def test_what_is_told_of_one_video_is_not_shown_below_the_next(serve, visit):
+    url, _ = serve(PaintingStream(seconds_per_step=0.2))
+    page = visit(url)
+    ask(page, chunks=2)
+    wait_for_state(page, "finished")
+    first = run_of(page)
+    page.get_by_text("See what the memories are worth").click()
+    page.locator("#ablate").click()
+    page.get_by_text("Making it: ").wait_for(timeout=40 * SECOND)
+    ask(page, prompt="a blue ring", chunks=4)
+    page.wait_for_function(f"!location.search.includes('{first}')")
+    page.get_by_role("button", name="Make it without them").wait_for()
+    wait_for_state(page, "finished")
+    assert page.locator("#ablated video").count() == 0
+    assert page.locator("#ablate").is_enabled()

@@ -35,22 +35,27 @@
   // A run that goes on is played from there, once, and not from its start again. So is a file that
   // another one replaces, which shows the same run for longer.
   const starts = new WeakMap(); // by video: seconds
-  const reached = new Map(); // by screen: [run shown, seconds]
-  const runShown = () => new URLSearchParams(window.location.search).get("run");
+  const reached = new Map(); // by screen: [the run and where it went on, seconds]
+  const startOf = (screen) => {
+    const both = document.querySelector("#status [data-starts]")?.dataset.starts.split(" ");
+    return Number(both?.[screen.id === "refined-screen" ? 1 : 0] ?? 0);
+  };
+  const turnOf = (screen) =>
+    `${new URLSearchParams(window.location.search).get("run")} ${startOf(screen)}`;
   const whenSeen = (event) => {
     const screen = event.target.closest?.(".growing")?.closest(".screen");
     const { currentTime } = event.target;
-    if (screen && currentTime > 0) reached.set(screen.id, [runShown(), currentTime]);
+    if (screen && currentTime > 0) reached.set(screen.id, [turnOf(screen), currentTime]);
   };
   document.addEventListener("timeupdate", whenSeen, true);
   const whenLoaded = (event) => {
     const video = event.target;
     if (!video.closest?.(".live")) return;
     if (event.type === "loadedmetadata") {
-      const both = document.querySelector("#status [data-starts]")?.dataset.starts.split(" ");
-      const start = Number(both?.[video.closest("#refined-screen") ? 1 : 0] ?? 0);
-      const [run, seconds] = reached.get(video.closest(".screen").id) ?? [null, 0];
-      starts.set(video, run === runShown() ? Math.max(start, seconds) : start);
+      const screen = video.closest(".screen");
+      const [turn, seconds] = reached.get(screen.id) ?? [null, 0];
+      const isLonger = turn === turnOf(screen) && seconds < video.duration;
+      starts.set(video, isLonger ? seconds : startOf(screen));
     }
     const start = starts.get(video) ?? 0;
     const { seekable } = video;
