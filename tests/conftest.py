@@ -1,4 +1,4 @@
-"""Reference tensors ("goldens"), and where to find them: `pytest --goldens DIR`."""
+"""Reference tensors ("goldens"), where to find them: `pytest --goldens DIR`; a worker."""
 
 import json
 from pathlib import Path
@@ -37,6 +37,18 @@ class Goldens:
             key: tensor.float() if tensor.is_floating_point() else tensor
             for key, tensor in tensors.items()
         }
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    """Makes painted videos for the page, whose files stay in the folder of the test."""
+    from t2v.jobs.worker import Worker
+    from tests.fakes import PaintingStream, opener
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
+    yield worker
+    worker.close()
 
 
 @pytest.fixture(scope="session")

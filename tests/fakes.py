@@ -16,6 +16,7 @@ from t2v.config import (
 )
 from t2v.events import Chunk, Event, Notice, StepDone
 from t2v.jobs.run_folder import RunSettings
+from t2v.jobs.worker import Worker
 from t2v.pipeline.turns import take_turns
 from t2v.presets import Preset
 from t2v.state import RefinerState, Start
@@ -219,6 +220,13 @@ def settings(**config) -> RunSettings:
         display_size=(64, 64),
         refiner=REFINER if config.refine else None,
     )
+
+
+def made(worker: Worker, **config) -> str:
+    """The id of such a run, which has ended."""
+    run_id = worker.submit(settings(**config))
+    list(worker.watch(run_id))
+    return run_id
 
 
 class PaintedPreset(Preset):

@@ -6,22 +6,14 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from t2v.jobs.worker import Worker
 from t2v.media.video import read_frames
 from t2v.ui.ablation import START, WITHOUT, Ablation
 from t2v.ui.files import Files
 from t2v.ui.handlers import Handlers
-from tests.fakes import PaintingStream, opener, painted_preset, read_numbers, settings
+from tests.fakes import made, painted_preset, read_numbers, settings
 
 
 BOTH, CAM, APM = WITHOUT
-
-
-@pytest.fixture
-def worker(tmp_path):
-    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
-    yield worker
-    worker.close()
 
 
 @pytest.fixture
@@ -36,12 +28,6 @@ def ablate(worker):
         return asyncio.run(drain())
 
     return ablate
-
-
-def made(worker, **config) -> str:
-    run_id = worker.submit(settings(**config))
-    list(worker.watch(run_id))
-    return run_id
 
 
 @pytest.mark.parametrize(

@@ -9,33 +9,17 @@ import imageio.v3 as imageio
 import pytest
 
 from t2v.jobs.run_folder import RunFolder, RunRecord
-from t2v.jobs.worker import Worker
 from t2v.media.video import read_frames
 from t2v.ui.addresses import file_name
 from t2v.ui.files import Files
 from t2v.ui.handlers import Handlers
 from t2v.ui.view import View
-from tests.fakes import PaintingStream, is_yellow, opener, painted_preset, settings
-
-
-@pytest.fixture
-def worker(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
-    yield worker
-    worker.close()
+from tests.fakes import is_yellow, made, painted_preset, settings
 
 
 @pytest.fixture
 def files(worker):
     return Files(Handlers(worker, {"painted": painted_preset()}))
-
-
-def made(worker, **config) -> str:
-    """A run that has ended."""
-    run_id = worker.submit(settings(**config))
-    list(worker.watch(run_id))
-    return run_id
 
 
 def record_of(prompt="a red star", seed=5, write_metadata=True) -> RunRecord:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from t2v.jobs.updates import Finished, Queued, Rewound, SegmentReady, Started
-from t2v.jobs.worker import Worker
 from t2v.media.segments import write_segment
 from t2v.media.video import read_frames
 from t2v.ui.access import GUEST_NAME
@@ -16,21 +15,12 @@ from t2v.ui.players import SegmentPlayer
 from t2v.ui.status import RunStatus
 from t2v.ui.steering import Steered
 from t2v.ui.visitors import visitor_of
-from tests.fakes import PaintingStream, opener, paint, read_numbers, settings
-
-
-@pytest.fixture
-def worker(tmp_path):
-    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
-    yield worker
-    worker.close()
+from tests.fakes import made, paint, read_numbers, settings
 
 
 @pytest.fixture
 def run_id(worker):
-    run_id = worker.submit(settings())
-    list(worker.watch(run_id))
-    return run_id
+    return made(worker)
 
 
 def test_a_command_answers_with_the_run_as_it_is_then(worker, run_id):

@@ -10,8 +10,9 @@ import gradio as gr
 from t2v.errors import JobError, T2VError
 from t2v.jobs.run_folder import RunRecord, RunSettings
 from t2v.ui.files import Files
-from t2v.ui.handlers import LOOKS_PER_SECOND, Handlers
+from t2v.ui.handlers import Handlers, all_updates
 from t2v.ui.launch import VIEWERS
+from t2v.ui.parts import PRIVATE
 from t2v.ui.status import RunStatus
 from t2v.ui.visitors import visitor_of
 from t2v.ui.words import sentence
@@ -68,12 +69,16 @@ class Ablation:
         def told(said: str, both: str | None = None) -> Told:
             return Told(both, other_id, gr.update(value=said, interactive=said == START))
 
+        status = RunStatus(settings)
+        then = ", and refining them" if settings.refiner else ""
         yield told("Waiting…")
         try:
-            async for status in self._statuses(other_id, settings):
-                num_frames = f"{status.num_playable} of {settings.config.num_frames}"
-                then = ", and refining them" if settings.refiner else ""
-                yield told(f"Making it: {num_frames} frames{then}")
+            async for updates in all_updates(worker.follow(other_id)):
+                for update in updates:
+                    status.add(update)
+                if updates and not status.is_waiting:
+                    num_frames = f"{status.num_playable} of {settings.config.num_frames}"
+                    yield told(f"Making it: {num_frames} frames{then}")
             if worker.record(other_id).state != "finished":
                 raise JobError("the other video was not finished; it is among your videos")
             both = await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
@@ -83,18 +88,6 @@ class Ablation:
                 raise gr.Error(sentence(error), print_exception=False) from error
             raise
         yield told(START, both)
-
-    async def _statuses(self, run_id: str, settings: RunSettings) -> AsyncIterator[RunStatus]:
-        """Of a run, from when its turn has come to its end."""
-        status, follower = RunStatus(settings), self._handlers.worker.follow(run_id)
-        while not follower.has_ended:
-            updates = follower.poll()
-            for update in updates:
-                status.add(update)
-            if updates and not status.is_waiting:
-                yield status
-            elif not updates:
-                await asyncio.sleep(1 / LOOKS_PER_SECOND)
 
 
 def without_memories(record: RunRecord, without: str) -> RunSettings:
@@ -141,7 +134,6 @@ def connect_ablation(
     Args:
         other_run: where another video to put beside the one that is shown is named.
     """
-    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     going_on = part.start.click(
         ablation.ablate,
         [run_id, part.without],
@@ -152,7 +144,7 @@ def connect_ablation(
     )
     # "Your videos" have the other one, too.
     part.other_run.change(
-        None, part.other_run, other_run, js="(id) => longtake.keep(id)", **private
+        None, part.other_run, other_run, js="(id) => longtake.keep(id)", **PRIVATE
     )
     # The page turns to another video: what is told of the one before has no place there.
     run_id.change(
@@ -160,5 +152,5 @@ def connect_ablation(
         None,
         [part.video, part.start],
         cancels=[going_on],
-        **private,
+        **PRIVATE,
     )

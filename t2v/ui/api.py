@@ -1,6 +1,5 @@
 """What programs call to make a video: plain JSON events and files, where the page has a player."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import gradio as gr
 
 from t2v.jobs.updates import Failed, Finished, SegmentReady, Update, to_json
 from t2v.ui.addresses import address_of
-from t2v.ui.handlers import LOOKS_PER_SECOND, Handlers
+from t2v.ui.handlers import Handlers, all_updates
 from t2v.ui.visitors import visitor_of
 from t2v.ui.words import summary
 
@@ -84,9 +83,7 @@ class Api:
             visitor=visitor_of(request),
         )
         worker = self._handlers.worker
-        follower = worker.follow(run_id)
-        while not follower.has_ended:
-            updates = follower.poll()
+        async for updates in all_updates(worker.follow(run_id)):
             for update in updates:
                 event = {"run": run_id, **to_json(update)}
                 for name in ("path", "refined_path"):  # clients take these for files to fetch
@@ -94,8 +91,6 @@ class Api:
                 if isinstance(update, Finished | Failed):
                     event["summary"] = summary(worker.record(run_id))
                 yield event, files_of(update)
-            if not updates:
-                await asyncio.sleep(1 / LOOKS_PER_SECOND)
 
 
 def files_of(update: Update) -> list[str] | None:

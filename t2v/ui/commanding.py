@@ -10,6 +10,7 @@ import gradio as gr
 from t2v.config import LIMITS
 from t2v.errors import T2VError
 from t2v.ui.handlers import Handlers
+from t2v.ui.parts import PRIVATE
 from t2v.ui.stage import Stage
 from t2v.ui.status import count
 from t2v.ui.timeline import seconds_of
@@ -114,11 +115,10 @@ def connect_controls(
         watching: options of an event that shows a run until it ends.
     """
     controls, steering, share = stage.controls, stage.steering, stage.share
-    private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     # More than once: the first click may still be watching what it set going.
     going_on = {"api_visibility": "private", "trigger_mode": "multiple", **watching}
 
-    controls.pause.click(commanding.pause, run_id, controls.pause, **private)
+    controls.pause.click(commanding.pause, run_id, controls.pause, **PRIVATE)
     controls.resume.click(commanding.resume, run_id, **going_on)
     controls.extend.click(commanding.extend, [run_id, controls.more], **going_on)
     steering.change.click(
@@ -129,11 +129,11 @@ def connect_controls(
         [run_id, steering.chunk, steering.is_new_seed, steering.other_prompt],
         **going_on,
     )
-    controls.timeline.select(choose_chunk, None, [steering.chunk, steering.accordion], **private)
+    controls.timeline.select(choose_chunk, None, [steering.chunk, steering.accordion], **PRIVATE)
 
-    share.favourite.click(commanding.toggle_favourite, run_id, share.favourite, **private)
+    share.favourite.click(commanding.toggle_favourite, run_id, share.favourite, **PRIVATE)
     for button, is_asked in ((share.delete, True), (share.keep, False)):
-        button.click(partial(gr.update, visible=is_asked), None, share.confirmation, **private)
-    share.confirm.click(commanding.delete, run_id, None, **private).success(
-        None, run_id, None, js="(id) => longtake.leave(id)", **private
+        button.click(partial(gr.update, visible=is_asked), None, share.confirmation, **PRIVATE)
+    share.confirm.click(commanding.delete, run_id, None, **PRIVATE).success(
+        None, run_id, None, js="(id) => longtake.leave(id)", **PRIVATE
     )

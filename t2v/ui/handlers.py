@@ -19,7 +19,9 @@ from t2v.config import (
     check_choices,
 )
 from t2v.errors import ConfigError, JobError, PresetError, T2VError
+from t2v.jobs.follower import Follower
 from t2v.jobs.run_folder import ENDED, RunFolder, RunRecord, RunSettings
+from t2v.jobs.updates import Update
 from t2v.jobs.worker import Worker
 from t2v.media.comparison import write_side_by_side
 from t2v.presets import Preset
@@ -231,11 +233,10 @@ class Handlers:
                 else self._player(follower.folder, scratch, name == "refined_live")
                 for name in ("live", "refined_live")
             }
-            while not follower.has_ended:
+            async for updates in all_updates(follower):
                 if watch.is_over:
                     yield View()
                     return
-                updates = follower.poll()
                 for update in updates:
                     status.add(update)
                 new = {name: await player.play(updates) for name, player in players.items()}
@@ -252,8 +253,6 @@ class Handlers:
                     yield view._replace(status=status.to_html(), **new)
                 elif new:
                     yield View(**new)
-                if not updates:
-                    await asyncio.sleep(1 / LOOKS_PER_SECOND)
         yield last_view(self.worker.record(run_id), updates[-1], status, draw(False))
 
     def stop(self, run_id, request: gr.Request | None = None):
@@ -363,6 +362,15 @@ class Handlers:
         if self.is_streaming:
             return SegmentPlayer(scratch, is_refined)
         return GrowingPlayer(folder, scratch, is_refined)
+
+
+async def all_updates(follower: Follower) -> AsyncIterator[list[Update]]:
+    """What is new of a run, from its start to its end; an empty list where nothing is, so that
+    whoever looks can do what else there is."""
+    while not follower.has_ended:
+        yield (updates := follower.poll())
+        if not updates:
+            await asyncio.sleep(1 / LOOKS_PER_SECOND)
 
 
 def run_to_show(last_run, request: gr.Request):

@@ -15,7 +15,7 @@ from t2v.ui.files import Files
 from t2v.ui.handlers import STREAMING_BLENDINGS, Handlers
 from t2v.ui.history import History, build_history
 from t2v.ui.launch import VIEWERS
-from t2v.ui.parts import text_box
+from t2v.ui.parts import PRIVATE, text_box
 from t2v.ui.stage import build_stage
 from t2v.ui.view import View
 from t2v.ui.visitors import Rights
@@ -254,7 +254,6 @@ def build_page(
             reseed,
         ]
         restored = [part for part in inputs if part not in (seed, randomize_seed, write_metadata)]
-        private = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
         # First, so that these have the names, and not the buttons that do the same.
         gr.api(handlers.describe_run, api_name="run", queue=False)
@@ -292,7 +291,7 @@ def build_page(
             )
         connect_ablation(stage.ablation, Ablation(handlers, files), run_id, stage.share.other_run)
         share.take_over.click(
-            history.take_over, run_id, [*restored, seed, randomize_seed], **private
+            history.take_over, run_id, [*restored, seed, randomize_seed], **PRIVATE
         )
         connect_controls(stage, Commanding(handlers), run_id, watching)
         settings_file.upload(
@@ -302,11 +301,11 @@ def build_page(
             api_name="settings",
             queue=False,
             show_progress="hidden",
-        ).then(lambda: None, None, settings_file, **private)
+        ).then(lambda: None, None, settings_file, **PRIVATE)
         stop.click(
             handlers.stop, run_id, stop, queue=False, api_name="stop", show_progress="hidden"
         )
-        page.load(handlers.restore, last_run, restored, **private)
+        page.load(handlers.restore, last_run, restored, **PRIVATE)
         page.load(handlers.attach, last_run, api_visibility="private", **watching)
         # More than once: the stream that is outdated goes on until the new one takes its place.
         again.change(
@@ -328,10 +327,10 @@ def build_page(
             run_id,
             [last_run, share.link],
             js="(id) => [id, longtake.remember(id)]",
-            **private,
+            **PRIVATE,
         )
 
-        examples.click(lambda row: row[0], examples, prompt, **private)
+        examples.click(lambda row: row[0], examples, prompt, **PRIVATE)
         preset.input(
             handlers.choose_preset,
             preset,
@@ -346,14 +345,14 @@ def build_page(
                 refine,
                 size,
             ],
-            **private,
+            **PRIVATE,
         )
         gr.on(
             [num_chunks.change, preset.change],
             lambda number, name: gr.update(info=handlers.describe_length(number, name)),
             [num_chunks, preset],
             num_chunks,
-            **private,
+            **PRIVATE,
         )
         preset.change(
             lambda name: (
@@ -362,10 +361,10 @@ def build_page(
             ),
             preset,
             [generate, preset],
-            **private,
+            **PRIVATE,
         )
         for seconds, button in lengths.items():
-            button.click(partial(handlers.chunks_for, seconds), preset, num_chunks, **private)
+            button.click(partial(handlers.chunks_for, seconds), preset, num_chunks, **PRIVATE)
 
         page.unload(lambda: None)  # lets gradio free the segments of a page that was closed
     return page
