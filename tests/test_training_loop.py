@@ -4,6 +4,8 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing
 from torch import nn
 
 from t2v.training import loop
@@ -46,6 +48,34 @@ class LineStage:
 
     def sheet(self, model):
         return np.zeros((5, 7, 3), np.uint8)
+
+
+class BlurStage(LineStage):
+    """Learns a convolution whose weights lie channels last; every batch is the same."""
+
+    learning_rate = 0.01
+
+    def __init__(self, num_steps):
+        self.num_steps = num_steps
+        torch.manual_seed(3)
+        self.model = nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)
+        self.pixels, self.wanted = torch.randn(2, 3, 7, 9), torch.randn(2, 5, 5, 7)
+
+    def parameter_groups(self):
+        return [{"params": list(self.model.parameters())}]
+
+    def batch(self, rng, num_processes):
+        return self.pixels
+
+    def losses(self, pixels):
+        return {"loss": (self.model(pixels).float() - self.wanted).square().mean()}
+
+
+def learn_together(rank, folder):
+    loop.WARM_UP_STEPS, loop.CHECKPOINT_SECONDS = 1, -1.0  # this process has no fixtures
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    run_stage(BlurStage(4), folder / "two", CPU, seed=5)
+    dist.destroy_process_group()
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +128,18 @@ def test_a_finished_stage_is_not_trained_again(tmp_path):
     averaged = run_stage(again, tmp_path, CPU, seed=5)
     assert again.first_numbers == []
     assert torch.equal(values_of(averaged), values_of(expected))
+
+
+def test_two_processes_learn_what_one_learns_from_the_same_batches(tmp_path):
+    """Shared gradients used to lie otherwise than the weights, and moved the wrong ones."""
+    run_stage(BlurStage(4), tmp_path / "one", CPU, seed=5)
+    torch.multiprocessing.spawn(learn_together, args=(tmp_path,), nprocs=2)
+    alone, together = (
+        torch.load(tmp_path / name / "line.pt", weights_only=True)["model"]["weight"]
+        for name in ("one", "two")
+    )
+    assert (alone - BlurStage(4).model.weight).abs().max() > 0.02  # something was learnt
+    assert torch.allclose(alone, together, atol=1e-4)
 
 
 def test_every_step_and_every_seed_draws_its_own(tmp_path):

@@ -84,7 +84,6 @@ class DiffusionStage:
 
     last_rate = 0.02
     num_timesteps = NUM_TRAIN_TIMESTEPS  # that it learns, from 0
-    timestep_power = 1.0  # timesteps are uniform to this power: less than 1 favours high noise
 
     def __init__(self, model: nn.Module, teachers: Teachers, num_steps: int):
         self.model = model
@@ -100,10 +99,11 @@ class DiffusionStage:
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.unet.parameters())}]
 
-    def loss_of(self, clips: Clips, label: str) -> dict[str, Tensor]:
+    def loss_of(self, clips: Clips, label: str, timestep_power: float = 1.0) -> dict[str, Tensor]:
+        """Timesteps are uniform to a power: less than 1 favours high noise."""
         b, device = len(clips), self.teachers.device
         uniform = torch.rand(b, device=device)
-        timesteps = (self.num_timesteps * uniform**self.timestep_power).long()
+        timesteps = (self.num_timesteps * uniform**timestep_power).long()
         alpha_bar = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1, 1)
         signal, noise_level = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         noise = torch.randn_like(clips.latents)
@@ -209,7 +209,8 @@ class ClipsStage(DiffusionStage):
         return images, self.clips.batch(rng, self.batch_size // num_processes)
 
     def losses(self, batch: tuple[Clips, Clips]) -> dict[str, Tensor]:
-        images, clips = self.loss_of(batch[0], "image"), self.loss_of(batch[1], "clip")
+        images = self.loss_of(batch[0], "image", self.timestep_power)
+        clips = self.loss_of(batch[1], "clip", self.timestep_power)
         loss = images.pop("loss") + clips.pop("loss")
         return {"loss": loss, **images, **clips}
 
@@ -222,7 +223,7 @@ class MemoryStage(DiffusionStage):
     """Chunks from the middle of videos, mixed with all that the base has learnt before."""
 
     image_batch, image_weight = 16, 0.3  # keeps outlines crisp
-    first_batch = 8
+    first_batch, first_timestep_power = 12, 0.6  # what is not in the caption is decided early
     later_batch = 8
     share_of_returns = 0.1
     with_anchor = False
@@ -244,8 +245,9 @@ class MemoryStage(DiffusionStage):
         return images, self.first.batch(rng, self.first_batch // num_processes), later
 
     def losses(self, batch: tuple[Clips, Clips, Clips]) -> dict[str, Tensor]:
-        labels = ("image", "clip", "later")
-        images, first, later = map(self.loss_of, batch, labels)
+        images = self.loss_of(batch[0], "image")
+        first = self.loss_of(batch[1], "clip", self.first_timestep_power)
+        later = self.loss_of(batch[2], "later")
         gates = torch.stack([silu(mixer.alpha).abs() for mixer in self.model.unet.mixers]).mean()
         loss = self.image_weight * images.pop("loss") + (first.pop("loss") + later.pop("loss")) / 2
         return {"loss": loss, **images, **first, **later, "gates": gates.detach()}

@@ -156,8 +156,9 @@ def _average_gradients(parameters: list[nn.Parameter], world: int):
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     parts = (flat / world).split([gradient.numel() for gradient in gradients])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.grad = part.view_as(parameter)
+    for parameter, gradient, part in zip(parameters, gradients, parts, strict=True):
+        # Into the old places: AdamW pairs the numbers of weight and gradient as they lie in memory.
+        parameter.grad = gradient.copy_(part.view(gradient.shape))
 
 
 def _save(path: Path, model: nn.Module, average: Average, optimiser, step: int):
