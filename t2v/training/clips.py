@@ -116,7 +116,7 @@ def draw_later_chunks(
 
 
 def other_look(rng: np.random.Generator, scene: Scene) -> Scene:
-    """The same motion with another lower colour and, one time in two each, shape and main colour."""
+    """The same motion; another lower colour and, one time in two each, shape and main colour."""
     kept = {name: getattr(scene, name) for name in ("shape", "colour") if rng.random() < 0.5}
     look = sample_scene(rng, **kept)
     return replace(scene, shape=look.shape, rgb=look.rgb, second_rgb=look.second_rgb)
