@@ -314,6 +314,12 @@ def test_unknown_words_of_the_negative_prompt_are_named_too(stack, config):
     assert first == Notice("The small model does not know 'blurry'.")
 
 
+def test_a_negative_prompt_that_guidance_does_not_read_gives_a_notice(stack, config):
+    config = replace(config, negative_prompt="a blue elephant", guidance_scale=1, num_chunks=1)
+    notices = [event.text for event in stream(stack, config) if isinstance(event, Notice)]
+    assert notices == ["The small model reads no negative prompt at guidance scale 1."]
+
+
 def test_a_prompt_that_does_not_fit_gives_a_notice(stack, config):
     config = replace(config, prompt="a red star moving left over the sky", num_chunks=1)
     assert next(stream(stack, config)) == Notice(

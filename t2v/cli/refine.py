@@ -59,7 +59,9 @@ def run(options) -> int:
     from t2v.pipeline.streaming_t2v import prompt_notices
 
     refiner = load_refiner(preset, memory=options.memory)
-    unread = prompt_notices(preset.name, refiner.text_encoder, config)
+    unread = prompt_notices(
+        preset.name, refiner.text_encoder, config, refiner.settings.guidance_scale
+    )
     for notice in (*refiner.notices, *(notice.text for notice in unread)):
         print(notice, file=sys.stderr)
     size = fit_area(video.size, settings.display_size, multiple=2)

@@ -57,7 +57,7 @@ def stream(
     if (first_chunk == 0) != (memory is None):
         raise ConfigError("a video goes on from a memory, and begins without one")
     yield from map(Notice, stack.notices)
-    yield from prompt_notices(stack.name, stack.text_encoder, config)
+    yield from prompt_notices(stack.name, stack.text_encoder, config, config.guidance_scale)
 
     while True:
         try:
@@ -176,10 +176,14 @@ def draw_next_chunk(
 
 
 def prompt_notices(
-    name: str, text_encoder: TextEncoder, config: GenerationConfig
+    name: str, text_encoder: TextEncoder, config: GenerationConfig, guidance_scale: float
 ) -> Iterator[Notice]:
     """Says what the stack cannot read of the prompt. Nothing is ignored silently."""
-    texts = dict.fromkeys([*(change.text for change in config.prompts), config.negative_prompt])
+    texts = dict.fromkeys(change.text for change in config.prompts)
+    if guidance_scale != 1:
+        texts[config.negative_prompt] = None
+    elif config.negative_prompt:
+        yield Notice(f"The {name} model reads no negative prompt at guidance scale 1.")
     for text in texts:
         if unknown := text_encoder.unknown_words(text):
             words = ", ".join(f"'{word}'" for word in unknown)
