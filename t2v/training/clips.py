@@ -1,7 +1,7 @@
 """What the diffusion stages see: latents of rendered videos, drawn as training goes on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from t2v.training.world import DIRECTIONS, Scene, draw, sample_scene
 
 LAST_START = 220  # windows begin in the first half minute of a video
 MIN_FRAMES_AFTER_RETURN = 2
-SHARE_OF_DRIFTED = 0.4
 RETURNING_MOTIONS = (*DIRECTIONS, "fading")
 
 
@@ -77,9 +76,6 @@ def draw_later_chunks(
 ) -> Clips:
     """Chunks from the middle of videos, with both memories.
 
-    In some the conditioning frames have drifted: they show another look, more or less, as generated
-    ones do after many chunks. What comes next looks as caption and anchor say all the same.
-
     Args:
         share_of_returns: how many show an object coming back after 8 hidden frames, so that only
             the anchor frame knows what it looks like.
@@ -95,31 +91,15 @@ def draw_later_chunks(
     times = np.concatenate([starts[:, None] + np.arange(CHUNK_FRAMES), anchors[:, None]], axis=1)
     frames = draw(scenes, times, device=teachers.device)
 
+    latents = teachers.autoencoder.encode(frames[:, :CHUNK_FRAMES])
     # Conditioning frames as they are when the app runs: decoded, not rendered.
-    amounts = rng.random(count) * (rng.random(count) < SHARE_OF_DRIFTED)
-    others = draw(
-        [other_look(rng, scene) for scene in scenes],
-        times[:, :NUM_COND_FRAMES],
-        device=teachers.device,
-    )
-    amounts = torch.from_numpy(amounts).to(teachers.device).float()[:, None, None, None, None]
-    seen = frames[:, :NUM_COND_FRAMES].float().lerp(others.float(), amounts).round().byte()
-    decoded = [
-        teachers.autoencoder.decode(latent[None]) for latent in teachers.autoencoder.encode(seen)
-    ]
+    decoded = [teachers.autoencoder.decode(latent[None, :, :NUM_COND_FRAMES]) for latent in latents]
     return Clips(
-        teachers.autoencoder.encode(frames[:, :CHUNK_FRAMES]),
+        latents,
         teachers.tokenize(scenes),
         torch.from_numpy(np.stack(decoded)).to(teachers.device),
         teachers.image(to_pixels(frames[:, -1])),
     )
-
-
-def other_look(rng: np.random.Generator, scene: Scene) -> Scene:
-    """The same motion; another lower colour and, one time in two each, shape and main colour."""
-    kept = {name: getattr(scene, name) for name in ("shape", "colour") if rng.random() < 0.5}
-    look = sample_scene(rng, **kept)
-    return replace(scene, shape=look.shape, rgb=look.rgb, second_rgb=look.second_rgb)
 
 
 def sample_window(rng: np.random.Generator, is_return: bool) -> tuple[Scene, int]:

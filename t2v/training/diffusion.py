@@ -84,6 +84,7 @@ class DiffusionStage:
 
     last_rate = 0.02
     num_timesteps = NUM_TRAIN_TIMESTEPS  # that it learns, from 0
+    timestep_power = 1.0  # timesteps are uniform to this power: less than 1 favours high noise
 
     def __init__(self, model: nn.Module, teachers: Teachers, num_steps: int):
         self.model = model
@@ -99,20 +100,18 @@ class DiffusionStage:
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.unet.parameters())}]
 
-    def loss_of(self, clips: Clips, label: str, timestep_power: float = 1.0) -> dict[str, Tensor]:
-        """Timesteps are uniform to a power: less than 1 favours high noise."""
+    def loss_of(self, clips: Clips, label: str) -> dict[str, Tensor]:
         b, device = len(clips), self.teachers.device
         uniform = torch.rand(b, device=device)
-        timesteps = (self.num_timesteps * uniform**timestep_power).long()
+        timesteps = (self.num_timesteps * uniform**self.timestep_power).long()
         alpha_bar = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1, 1)
         signal, noise_level = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         noise = torch.randn_like(clips.latents)
         noisy = signal * clips.latents + noise_level * noise
-        velocity = signal * noise - noise_level * clips.latents
+        target = signal * noise - noise_level * clips.latents
 
         token_ids = clips.token_ids.clone()
         token_ids[torch.rand(b, device=device) < TEXT_DROP] = self.null_ids
-        text = self.teachers.text(token_ids)
         inputs = {} if clips.numbers is None else {"numbers": clips.numbers}
         if clips.cond_frames is not None:
             cond_frames = to_pixels(clips.cond_frames)
@@ -121,20 +120,13 @@ class DiffusionStage:
         if clips.anchor_embeds is not None:
             anchor_embeds = inputs["anchor_embeds"] = clips.anchor_embeds.clone()
             anchor_embeds[torch.rand(b, device=device) < ANCHOR_DROP] = self.null_embed
-        output = self.model(noisy, timesteps, text, **inputs)
-        target = self.target(velocity, noisy, timesteps, text, inputs)
+        output = self.model(noisy, timesteps, self.teachers.text(token_ids), **inputs)
 
         error = (output.float() - target).square().mean(dim=(1, 2, 3, 4))
         high = timesteps > 0.6 * self.num_timesteps
         parts = {"high": error[high], "low": error[~high]}
         means = {f"{label}_{name}": part.mean() for name, part in parts.items() if len(part)}
         return {"loss": error.mean(), **means}
-
-    def target(
-        self, velocity: Tensor, noisy: Tensor, timesteps: Tensor, text: Tensor, inputs: dict
-    ):
-        """What the network should say; `inputs` are its others."""
-        return velocity
 
     @torch.no_grad()
     def sample(self, model: Denoiser, captions: list[str], num_frames: int, scale: float = 3.0):
@@ -217,8 +209,7 @@ class ClipsStage(DiffusionStage):
         return images, self.clips.batch(rng, self.batch_size // num_processes)
 
     def losses(self, batch: tuple[Clips, Clips]) -> dict[str, Tensor]:
-        images = self.loss_of(batch[0], "image", self.timestep_power)
-        clips = self.loss_of(batch[1], "clip", self.timestep_power)
+        images, clips = self.loss_of(batch[0], "image"), self.loss_of(batch[1], "clip")
         loss = images.pop("loss") + clips.pop("loss")
         return {"loss": loss, **images, **clips}
 
@@ -231,7 +222,7 @@ class MemoryStage(DiffusionStage):
     """Chunks from the middle of videos, mixed with all that the base has learnt before."""
 
     image_batch, image_weight = 16, 0.3  # keeps outlines crisp
-    first_batch, first_timestep_power = 12, 0.6  # what is not in the caption is decided early
+    first_batch = 8
     later_batch = 8
     share_of_returns = 0.1
     with_anchor = False
@@ -253,9 +244,8 @@ class MemoryStage(DiffusionStage):
         return images, self.first.batch(rng, self.first_batch // num_processes), later
 
     def losses(self, batch: tuple[Clips, Clips, Clips]) -> dict[str, Tensor]:
-        images = self.loss_of(batch[0], "image")
-        first = self.loss_of(batch[1], "clip", self.first_timestep_power)
-        later = self.loss_of(batch[2], "later")
+        labels = ("image", "clip", "later")
+        images, first, later = map(self.loss_of, batch, labels)
         gates = torch.stack([silu(mixer.alpha).abs() for mixer in self.model.unet.mixers]).mean()
         loss = self.image_weight * images.pop("loss") + (first.pop("loss") + later.pop("loss")) / 2
         return {"loss": loss, **images, **first, **later, "gates": gates.detach()}
