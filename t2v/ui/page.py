@@ -156,8 +156,8 @@ def build_page(
                         value=config.guidance_scale,
                         step=0.5,
                         label=LABELS["guidance_scale"],
-                        info="How literally the prompt is taken. At 1 a chunk takes half the time, "
-                        "and the negative prompt is not read.",
+                        info="How literally the prompt is taken. At 1 chunks take less time, and "
+                        "the negative prompt is not read.",
                     )
                     scheduler = gr.Dropdown(
                         list(SCHEDULERS), value=config.scheduler, label=LABELS["scheduler"]
