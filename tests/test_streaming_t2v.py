@@ -219,11 +219,39 @@ def test_apm_strength_zero_leaves_the_anchor_out(stack, config):
     np.testing.assert_array_equal(frames_of(stack, config), without)
 
 
-def test_apm_strength_changes_all_chunks_but_the_first(stack, config):
+@pytest.mark.parametrize("image_first", [False, True])
+def test_apm_strength_changes_all_chunks_but_the_first(stack, config, image_first):
+    stack = replace(stack, image_first=image_first)
     videos = [chunks_of(stack, replace(config, apm_strength=s)) for s in (0, 0.5, 1, 2)]
     for a, b in itertools.pairwise(videos):
         changed = [(x.frames != y.frames).any() for x, y in zip(a, b, strict=True)]
         assert changed == [False, True, True]
+
+
+@pytest.mark.parametrize("apm_strength", [0.0, 1.0])
+def test_a_first_chunk_with_an_image_first_has_that_image_as_its_anchor(
+    stack, config, apm_strength
+):
+    frames = inputs_of(stack.unet)
+    pictures, anchors = inputs_of(stack.image_encoder), inputs_of(stack.anchor_tokens)
+    config = replace(config, num_chunks=1, apm_strength=apm_strength)
+    [chunk] = chunks_of(replace(stack, image_first=True), config)
+    assert [given.shape[2] for given in frames] == [1, 1, 16, 16]  # of two steps each
+    [(null, image)], [_] = pictures, anchors
+    assert (null == 0).all() and (image != 0).any()
+    noises = frames[0][0, :, 0], frames[2][0, :, 0]
+    assert not torch.equal(*noises)  # nor is the image's noise that of a frame
+
+    [plain] = chunks_of(stack, config)
+    assert (plain.frames != chunk.frames).any()
+
+
+def test_an_image_that_is_drawn_first_is_gone_when_the_video_goes_on(stack, config):
+    stack = replace(stack, image_first=True)
+    pictures = inputs_of(stack.image_encoder)
+    first_frame = torch.from_numpy(chunks_of(stack, config)[0].frames[0])
+    [_, (_, anchor)] = pictures
+    torch.testing.assert_close(anchor, first_frame.movedim(-1, 0) / 127.5 - 1)
 
 
 def test_without_the_cam_the_extractor_never_runs(stack, config):

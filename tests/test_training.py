@@ -10,12 +10,24 @@ import torch
 
 from t2v.checkpoints import load_weights
 from t2v.events import Chunk
-from t2v.pipeline.denoising import make_scheduler
+from t2v.models.autoencoder import to_pixels
+from t2v.pipeline.anchor import embed_anchor
+from t2v.pipeline.denoising import guided, make_scheduler
 from t2v.pipeline.stack import load_stack
-from t2v.pipeline.streaming_t2v import stream
+from t2v.pipeline.streaming_t2v import prepare_conditions, stream
 from t2v.presets import list_presets
-from t2v.training import autoencoder, clips, diffusion, encoders, loop, probe, recipe, refiner
-from t2v.training.clips import Clips, Pool
+from t2v.training import (
+    autoencoder,
+    clips,
+    diffusion,
+    distillation,
+    encoders,
+    loop,
+    probe,
+    recipe,
+    refiner,
+)
+from t2v.training.clips import Clips, Pool, Teachers
 from t2v.training.probe import Probe, ProbeStage
 from t2v.training.recipe import STEPS, num_training_processes
 
@@ -36,9 +48,10 @@ def trained(tmp_path_factory):
         patch.setattr(diffusion.ClipsStage, "image_batch_size", 2)
         patch.setattr(refiner.RefinerStage, "batch_size", 2)
         patch.setattr(refiner, "SHEET_SCENES", 1)
-        patch.setattr(diffusion.MemoryStage, "image_batch", 2)
-        patch.setattr(diffusion.MemoryStage, "first_batch", 1)
-        patch.setattr(diffusion.MemoryStage, "later_batch", 2)
+        for stage in (diffusion.MemoryStage, distillation.GuidanceStage):
+            patch.setattr(stage, "image_batch", 2)
+            patch.setattr(stage, "first_batch", 1)
+            patch.setattr(stage, "later_batch", 2)
         for module in (diffusion, refiner):
             patch.setattr(module, "Pool", lambda make, size, uses: Pool(make, 3, uses))
         patch.setattr(diffusion, "SHEET_CAPTIONS", diffusion.SHEET_CAPTIONS[:6])
@@ -109,6 +122,45 @@ def test_the_loss_of_the_probe_falls_on_one_batch():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_distilled_guidance_is_the_guidance_of_the_pipeline():
+    """Other texts, other null anchors or another scale would teach what nobody asked for."""
+    preset = list_presets()["shapes"]
+    stack = load_stack(preset, "cpu")
+    teachers = Teachers(
+        stack.autoencoder, stack.text_encoder, stack.image_encoder, torch.device("cpu")
+    )
+    denoiser = diffusion.Denoiser()
+    for name in ("unet", "extractor", "anchor_tokens"):
+        getattr(denoiser, name).load_state_dict(getattr(stack, name).state_dict())
+    stage = distillation.GuidanceStage(denoiser, teachers, 1)
+
+    frames = np.random.default_rng(4).integers(0, 255, (8, 64, 64, 3), np.uint8)
+    latents, timesteps = torch.randn(1, 12, 16, 8, 8), torch.tensor([613])
+    scale = distillation.GUIDANCE_SCALE
+    config = preset.config(prompt="a red star moving left", guidance_scale=scale)
+    prompts = stack.text_encoder.encode(["", config.prompt])
+    with torch.inference_mode():
+        tokens = embed_anchor(stack, config, frames[3])
+        conditions = prepare_conditions(stack, config, prompts, tokens)
+        pixels = to_pixels(torch.from_numpy(frames)[None])
+        encoded = stack.extractor.encode_frames(pixels)
+
+        def predict(latents, timestep):
+            cam = stack.extractor(latents, timestep, conditions.cam_text, encoded)
+            return stack.unet(latents, timestep, conditions.text, cam)
+
+        expected = guided(predict, scale)(latents, timesteps)
+        target = stage.target(
+            torch.zeros_like(latents),
+            latents,
+            timesteps,
+            prompts[1:],
+            {"cond_frames": pixels, "anchor_embeds": stack.image_encoder(pixels[:, 3])},
+        )
+    assert torch.allclose(target, expected, atol=1e-4)
+    assert (target - predict(latents, timesteps)[1:]).abs().max() > 0.1
 
 
 def counting(rng, count):

@@ -53,6 +53,7 @@ class Stack:
     autoencoder: FrameAutoencoder
     schedule: dict  # arguments for diffusers' schedulers
     frame_size: tuple[int, int]  # height, width in pixels
+    image_first: bool = False  # the first chunk is drawn with an image of its own as its anchor
     first_unet: RefinerUNet | None = None  # a stock UNet of its own for the first chunk
     placement: Placement | None = None  # None: all networks are where they compute
     acceleration: Acceleration = AS_IT_IS
@@ -125,6 +126,7 @@ def load_stack(
         autoencoder=FrameAutoencoder(networks["autoencoder"], sizes["patch"]),
         schedule=sizes["schedule"],
         frame_size=preset.frame_size,
+        image_first=sizes.get("image_first", False),
         first_unet=networks.get("first_unet"),
         acceleration=acceleration,
     )

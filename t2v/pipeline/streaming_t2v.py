@@ -8,9 +8,8 @@ APM). Its first 8 frames draw the 8 conditioning frames once more and are droppe
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES, GenerationConfig
@@ -20,6 +19,7 @@ from t2v.models.attention import TextContext
 from t2v.models.autoencoder import to_pixels
 from t2v.models.cam import CamFeatures
 from t2v.models.encoders import TextEncoder
+from t2v.pipeline.anchor import embed_anchor
 from t2v.pipeline.denoising import Latents, Outputs, Step
 from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
 from t2v.pipeline.memory import guidance_parts, lower_profile, make_room, memory_in_use
@@ -86,9 +86,7 @@ def draw_video(
     prompts = EncodedPrompts(stack.text_encoder.encode, config, config.guidance_scale)
 
     if memory is None:
-        stack.use("first_unet" if stack.first_unet else "unet")
-        text = stack.initial_unet.prepare_text(prompts.of_chunk(0))
-        steps = enumerate(draw_first_chunk(stack, config, text), start=1)
+        steps = enumerate(draw_first_chunk(stack, config, prompts.of_chunk(0)), start=1)
         for step, (latents, x0) in steps:
             picture = stack.autoencoder.preview(x0[0, :, 0])
             place = "initialization", 0, step, config.num_inference_steps
@@ -100,7 +98,9 @@ def draw_video(
     if first_chunk >= config.num_chunks:
         return
 
-    anchor_tokens = embed_anchor(stack, config, memory.anchor_frame)
+    # Once per video, and not at all without the APM.
+    with_apm = config.apm_strength != 0
+    anchor_tokens = embed_anchor(stack, config, memory.anchor_frame) if with_apm else None
     conditions = said = None
     for index in range(first_chunk, config.num_chunks):
         if config.prompt_shares(index) != said:
@@ -115,20 +115,6 @@ def draw_video(
         frames = stack.autoencoder.decode(latents[:, :, NUM_COND_FRAMES:])
         yield Chunk("streaming_t2v", index, CHUNK_FRAMES + NUM_NEW_FRAMES * (index - 1), frames)
         memory = Memory(frames[-NUM_COND_FRAMES:], memory.anchor_frame)
-
-
-def embed_anchor(
-    stack: Stack, config: GenerationConfig, anchor_frame: UInt8[np.ndarray, "h w 3"]
-) -> Float[Tensor, "b m d"] | None:
-    """The anchor's tokens, once per video; None without the APM."""
-    if config.apm_strength == 0:
-        return None
-    stack.use("image_encoder", "anchor_tokens")
-    anchors = to_pixels(torch.from_numpy(anchor_frame)[None]).to(stack.device)
-    if config.guidance_scale != 1:
-        # The null anchor is mid-grey, 0 in [-1, 1], not an embedding of zeros.
-        anchors = torch.cat([torch.zeros_like(anchors), anchors])
-    return stack.anchor_tokens(stack.image_encoder(anchors))
 
 
 def prepare_conditions(

@@ -1,7 +1,7 @@
 """What the diffusion stages see: latents of rendered videos, drawn as training goes on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ class Clips:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def without_anchor(self) -> "Clips":
+        return replace(self, anchor_embeds=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Teachers:
@@ -63,11 +66,15 @@ def draw_images(rng: np.random.Generator, teachers: Teachers, count: int) -> Cli
 
 @torch.no_grad()
 def draw_first_chunks(rng: np.random.Generator, teachers: Teachers, count: int) -> Clips:
-    """The first 16 frames of videos: what the Initialization Stage has to draw."""
+    """The first 16 frames of videos: what the Initialization Stage has to draw from the first."""
     scenes = [sample_scene(rng) for _ in range(count)]
     times = np.tile(np.arange(float(CHUNK_FRAMES)), (count, 1))
     frames = draw(scenes, times, device=teachers.device)
-    return Clips(teachers.autoencoder.encode(frames), teachers.tokenize(scenes))
+    return Clips(
+        teachers.autoencoder.encode(frames),
+        teachers.tokenize(scenes),
+        anchor_embeds=teachers.image(to_pixels(frames[:, 0])),
+    )
 
 
 @torch.no_grad()

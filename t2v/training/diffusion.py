@@ -108,10 +108,11 @@ class DiffusionStage:
         signal, noise_level = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         noise = torch.randn_like(clips.latents)
         noisy = signal * clips.latents + noise_level * noise
-        target = signal * noise - noise_level * clips.latents
+        velocity = signal * noise - noise_level * clips.latents
 
         token_ids = clips.token_ids.clone()
         token_ids[torch.rand(b, device=device) < TEXT_DROP] = self.null_ids
+        text = self.teachers.text(token_ids)
         inputs = {} if clips.numbers is None else {"numbers": clips.numbers}
         if clips.cond_frames is not None:
             cond_frames = to_pixels(clips.cond_frames)
@@ -120,13 +121,20 @@ class DiffusionStage:
         if clips.anchor_embeds is not None:
             anchor_embeds = inputs["anchor_embeds"] = clips.anchor_embeds.clone()
             anchor_embeds[torch.rand(b, device=device) < ANCHOR_DROP] = self.null_embed
-        output = self.model(noisy, timesteps, self.teachers.text(token_ids), **inputs)
+        output = self.model(noisy, timesteps, text, **inputs)
+        target = self.target(velocity, noisy, timesteps, text, inputs)
 
         error = (output.float() - target).square().mean(dim=(1, 2, 3, 4))
         high = timesteps > 0.6 * self.num_timesteps
         parts = {"high": error[high], "low": error[~high]}
         means = {f"{label}_{name}": part.mean() for name, part in parts.items() if len(part)}
         return {"loss": error.mean(), **means}
+
+    def target(
+        self, velocity: Tensor, noisy: Tensor, timesteps: Tensor, text: Tensor, inputs: dict
+    ) -> Tensor:
+        """What the network should say; `inputs` are its others."""
+        return velocity
 
     @torch.no_grad()
     def sample(self, model: Denoiser, captions: list[str], num_frames: int, scale: float = 3.0):
@@ -206,7 +214,8 @@ class ClipsStage(DiffusionStage):
 
     def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips]:
         images = self.images.batch(rng, self.image_batch_size // num_processes)
-        return images, self.clips.batch(rng, self.batch_size // num_processes)
+        clips = self.clips.batch(rng, self.batch_size // num_processes)
+        return images, clips.without_anchor()
 
     def losses(self, batch: tuple[Clips, Clips]) -> dict[str, Tensor]:
         images, clips = self.loss_of(batch[0], "image"), self.loss_of(batch[1], "clip")
@@ -226,6 +235,7 @@ class MemoryStage(DiffusionStage):
     later_batch = 8
     share_of_returns = 0.1
     with_anchor = False
+    first_with_anchor = False  # the APM carries its look over to first chunks untrained
 
     def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
         super().__init__(model, teachers, num_steps)
@@ -238,10 +248,11 @@ class MemoryStage(DiffusionStage):
 
     def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips, Clips]:
         images = self.images.batch(rng, self.image_batch // num_processes)
+        first = self.first.batch(rng, self.first_batch // num_processes)
         later = self.later.batch(rng, self.later_batch // num_processes)
-        if not self.with_anchor:
-            later = Clips(later.latents, later.token_ids, later.cond_frames)
-        return images, self.first.batch(rng, self.first_batch // num_processes), later
+        if not self.first_with_anchor:
+            first = first.without_anchor()
+        return images, first, later if self.with_anchor else later.without_anchor()
 
     def losses(self, batch: tuple[Clips, Clips, Clips]) -> dict[str, Tensor]:
         labels = ("image", "clip", "later")

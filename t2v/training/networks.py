@@ -137,6 +137,7 @@ SIZES = {
         "num_tokens": NUM_IMAGE_TOKENS,
     },
     "schedule": SCHEDULE,
+    "image_first": True,
 }
 
 

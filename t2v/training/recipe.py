@@ -1,8 +1,8 @@
 """`python -m t2v train --out assets/shapes`: from nothing to the weights of the `shapes` stack.
 
-renderer -> autoencoder -> small CLIP -> images -> clips -> CAM -> APM -> refiner -> probe. Every
-stage leaves `<work>/<stage>.pt`, `.jsonl` (log) and `.png` (samples); killed, it goes on where it
-was.
+renderer -> autoencoder -> small CLIP -> images -> clips -> CAM -> APM -> guidance -> refiner ->
+probe. Every stage leaves `<work>/<stage>.pt`, `.jsonl` (log) and `.png` (samples); killed, it goes
+on where it was.
 """
 
 import json
@@ -22,6 +22,7 @@ from t2v.presets import find_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
 from t2v.training.clips import Teachers
 from t2v.training.diffusion import ApmStage, CamStage, ClipsStage, Denoiser, ImagesStage
+from t2v.training.distillation import GuidanceStage
 from t2v.training.encoders import EncodersStage, recall
 from t2v.training.loop import run_stage
 from t2v.training.networks import SIZES
@@ -37,10 +38,17 @@ STEPS = {
     "clips": 1400,
     "cam": 1000,
     "apm": 2300,
+    "guidance": 350,
     "refiner": 1000,
     "probe": 2000,
 }
-DIFFUSION_STAGES = {"images": ImagesStage, "clips": ClipsStage, "cam": CamStage, "apm": ApmStage}
+DIFFUSION_STAGES = {
+    "images": ImagesStage,
+    "clips": ClipsStage,
+    "cam": CamStage,
+    "apm": ApmStage,
+    "guidance": GuidanceStage,
+}
 SEED = 0
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 
