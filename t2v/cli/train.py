@@ -17,7 +17,12 @@ def add(commands) -> None:
     )
     command.add_argument("--until", help="stop after this stage (default: the last)")
     command.add_argument(
-        "--steps", nargs="*", default=[], metavar="STAGE=N", help="other numbers of steps"
+        "--steps",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="STAGE=N",
+        help="other numbers of steps",
     )
     command.add_argument(
         "--processes", type=int, help="that train together (1 to 4; default: one a core)"
