@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from t2v.errors import JobError, T2VError
+from t2v.errors import JobError
 from t2v.jobs.run_folder import RunRecord, RunSettings
 from t2v.ui.files import Files
 from t2v.ui.handlers import Handlers, all_updates
@@ -15,7 +15,7 @@ from t2v.ui.launch import VIEWERS
 from t2v.ui.parts import PRIVATE
 from t2v.ui.status import RunStatus
 from t2v.ui.visitors import visitor_of
-from t2v.ui.words import sentence
+from t2v.ui.words import errors_shown
 
 
 WITHOUT = {
@@ -60,11 +60,9 @@ class Ablation:
             without: "both memories", "the CAM (short-term)" or "the APM (long-term)".
         """
         worker = self._handlers.worker
-        try:
+        with errors_shown():
             settings = without_memories(worker.record(run_id), without)
             other_id = self._handlers.enqueue(settings, visitor_of(request))
-        except T2VError as error:
-            raise gr.Error(sentence(error), duration=8, print_exception=False) from error
 
         def told(said: str, both: str | None = None) -> Told:
             return Told(both, other_id, gr.update(value=said, interactive=said == START))
@@ -73,19 +71,18 @@ class Ablation:
         then = ", and refining them" if settings.refiner else ""
         yield told("Waiting…")
         try:
-            async for updates in all_updates(worker.follow(other_id)):
-                for update in updates:
-                    status.add(update)
-                if updates and not status.is_waiting:
-                    num_frames = f"{status.num_playable} of {settings.config.num_frames}"
-                    yield told(f"Making it: {num_frames} frames{then}")
-            if worker.record(other_id).state != "finished":
-                raise JobError("the other video was not finished; it is among your videos")
-            both = await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
-        except Exception as error:
+            with errors_shown():
+                async for updates in all_updates(worker.follow(other_id)):
+                    for update in updates:
+                        status.add(update)
+                    if updates and not status.is_waiting:
+                        num_frames = f"{status.num_playable} of {settings.config.num_frames}"
+                        yield told(f"Making it: {num_frames} frames{then}")
+                if worker.record(other_id).state != "finished":
+                    raise JobError("the other video was not finished; it is among your videos")
+                both = await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
+        except Exception:
             yield told(START)
-            if isinstance(error, T2VError):
-                raise gr.Error(sentence(error), print_exception=False) from error
             raise
         yield told(START, both)
 

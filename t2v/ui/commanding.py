@@ -8,14 +8,13 @@ from typing import Any
 import gradio as gr
 
 from t2v.config import LIMITS
-from t2v.errors import T2VError
 from t2v.ui.handlers import Handlers
 from t2v.ui.parts import PRIVATE
 from t2v.ui.stage import Stage
 from t2v.ui.status import count
 from t2v.ui.timeline import seconds_of
 from t2v.ui.view import View, favourite_button
-from t2v.ui.words import clean, sentence
+from t2v.ui.words import clean, errors_shown
 
 
 class Commanding:
@@ -67,10 +66,8 @@ class Commanding:
             yield view
 
     def toggle_favourite(self, run_id, request: gr.Request | None = None):
-        try:
+        with errors_shown():
             is_favourite = not self._worker.record(run_id).is_favourite
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         self._steered.set_favourite(run_id, is_favourite, request)
         return favourite_button(is_favourite)
 
@@ -86,12 +83,10 @@ class Commanding:
     ) -> AsyncIterator[View]:
         """Who made the run is watching it as long as it goes on; one that had ended is watched
         from here."""
-        try:
+        with errors_shown():
             self._handlers.rights.check(self._worker.record(run_id), request)
             is_watched, _ = self._worker.line.moments(run_id)
             said = command()
-        except T2VError as error:
-            raise gr.Error(sentence(error), duration=8, print_exception=False) from error
         if is_watched:
             if said:
                 gr.Info(said)

@@ -4,9 +4,7 @@ back, from a file to the settings it was made with."""
 from collections.abc import Callable
 from pathlib import Path
 
-import gradio as gr
-
-from t2v.errors import JobError, T2VError
+from t2v.errors import JobError
 from t2v.jobs.beside import write_beside
 from t2v.jobs.bundle import write_bundle
 from t2v.jobs.run_folder import ENDED, RunFolder
@@ -15,7 +13,7 @@ from t2v.media.gif import write_gif
 from t2v.origin import read_origin
 from t2v.ui.addresses import address_of, file_name
 from t2v.ui.handlers import Handlers
-from t2v.ui.words import sentence
+from t2v.ui.words import errors_shown
 
 
 class Files:
@@ -69,10 +67,8 @@ class Files:
     def take_settings(self, file) -> tuple:
         """Settings of the video in a file, or of the JSON beside it, for the parts of the page that
         `Handlers.restore` names; then its seed, and that it shall be used again."""
-        try:
+        with errors_shown():
             origin = read_origin(Path(file))
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         filled = self._handlers.fill_in(origin.config, origin.preset)
         return (*filled, origin.config.seed, False)
 
@@ -81,14 +77,12 @@ class Files:
 
     def _make(self, run_ids: list, ending: str, write: Callable[..., None]) -> str:
         """The file of the first run; `ending` has a place for the id of another one."""
-        try:
+        with errors_shown():
             folders = [self._open(run_id) for run_id in run_ids]
             others = (folder.id[:8] for folder in folders[1:])
             path = folders[0].path / file_name(folders[0].read(), ending.format(*others))
             if not is_current(path, folders):
                 write(path, *folders)
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         return address_of(path)
 
 

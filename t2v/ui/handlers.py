@@ -46,6 +46,7 @@ from t2v.ui.words import (
     chosen_size,
     clean,
     describe_preset,
+    errors_shown,
     sentence,
     size_choice,
     summary,
@@ -145,7 +146,7 @@ class Handlers:
         Raises:
             gr.Error: a setting is out of range, or the queue is full.
         """
-        try:
+        with errors_shown():
             chosen = self._preset(preset)
             if chosen.unavailable:
                 raise PresetError(chosen.unavailable)
@@ -168,8 +169,6 @@ class Handlers:
                 write_metadata=write_metadata is not False,
             )
             return self.enqueue(settings, visitor)
-        except T2VError as error:
-            raise gr.Error(sentence(error), duration=8, print_exception=False) from error
 
     def enqueue(self, settings: RunSettings, visitor: str) -> str:
         """
@@ -257,17 +256,15 @@ class Handlers:
 
     def stop(self, run_id, request: gr.Request | None = None):
         """Ends a run within one denoising step; its chunks so far become the finished file."""
-        try:
+        with errors_shown():
             self.rights.check(self.worker.record(run_id), request)
             self.worker.stop(run_id)
             has_ended = self.worker.record(run_id).state in ENDED
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         return gr.update(value="Stop" if has_ended else "Stopping…", interactive=False)
 
     def compare(self, run_id):
         """Preview and refined video of a run that has ended, side by side in one file."""
-        try:
+        with errors_shown():
             folder = RunFolder.open(self.worker.runs_dir, run_id)
             record = folder.read()
             if not record.num_refined_frames:
@@ -275,24 +272,18 @@ class Handlers:
             if not folder.compared_path.exists():
                 videos = folder.video_path(), folder.video_path(is_refined=True)
                 write_side_by_side(*videos, folder.compared_path)
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         return file_update(folder.compared_path, file_name(record, "-compared.mp4"))
 
     def describe_run(self, run_id: str) -> dict[str, Any]:
         """State, settings and result of a run, as JSON."""
-        try:
+        with errors_shown():
             return summary(self.worker.record(run_id))
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
 
     def choose_preset(self, name):
         """The defaults of a preset for (chunks, APM, steps, guidance, scheduler), then its
         examples, its description, the refine switch and its sizes."""
-        try:
+        with errors_shown():
             preset = self._preset(name)
-        except PresetError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         config = preset.config(prompt="any")
         return (
             config.num_chunks,

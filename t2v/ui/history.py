@@ -9,12 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from t2v.errors import T2VError
 from t2v.jobs.run_folder import RunRecord
 from t2v.ui.handlers import Handlers
 from t2v.ui.thumbnails import picture
 from t2v.ui.visitors import is_owner
-from t2v.ui.words import sentence, summary
+from t2v.ui.words import errors_shown, summary
 
 
 MOST_SHOWN = 24
@@ -77,10 +76,8 @@ class History:
     def take_over(self, run_id) -> tuple:
         """Settings of a run for the parts of the page that `Handlers.restore` names; then its seed,
         and that it shall be used again."""
-        try:
+        with errors_shown():
             settings = self._worker.record(run_id).settings
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         filled = self._handlers.fill_in(settings.config, settings.preset)
         return (*filled, settings.config.seed, False)
 

@@ -6,10 +6,10 @@ from typing import Any
 import gradio as gr
 
 from t2v.config import LIMITS, check_whole
-from t2v.errors import ConfigError, T2VError
+from t2v.errors import ConfigError
 from t2v.jobs.worker import Worker
 from t2v.ui.visitors import Rights
-from t2v.ui.words import clean, sentence, summary
+from t2v.ui.words import clean, errors_shown, summary
 
 
 class Steered:
@@ -100,20 +100,16 @@ class Steered:
 
     def delete(self, run_id: str, request: gr.Request | None = None) -> dict[str, Any]:
         """Removes a run that has ended, with all its files; returns what it was."""
-        try:
+        with errors_shown():
             record = self._worker.record(run_id)
             self._rights.check(record, request)
             self._worker.library.delete(run_id)
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
         return summary(record)
 
     def _do(
         self, run_id: str, request: gr.Request | None, command: Callable[[], Any]
     ) -> dict[str, Any]:
-        try:
+        with errors_shown():
             self._rights.check(self._worker.record(run_id), request)
             command()
             return summary(self._worker.record(run_id))
-        except T2VError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error

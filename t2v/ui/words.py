@@ -1,6 +1,8 @@
 """What the page says of settings, runs and errors."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -113,3 +115,12 @@ def sentence(error: T2VError) -> str:
     without the marks of Markdown, which toasts do not know."""
     first, _, rest = str(error).replace("`", "").partition(" ")
     return f"{LABELS.get(first, first[:1].upper() + first[1:])} {rest}"
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Shows the errors that are worded for people on the page; all others are faults of ours."""
+    try:
+        yield
+    except T2VError as error:
+        raise gr.Error(sentence(error), print_exception=False) from error
