@@ -375,7 +375,7 @@ def test_help_of_generate_names_the_ranges(capsys):
             "--steps takes STAGE=N with N from 1 and a stage of ",
         ),
         (["train", "--out", "x", "--steps", "poems=3"], "got 'poems=3'"),
-        (["train", "--out", "x", "--steps", "poems=3", "--steps", "cam=4"], "got 'poems=3'"),
+        (["train", "--out", "x", "--steps", "poems=3", "--steps", "odes=4"], "got 'poems=3'"),
         (["train", "--out", "x", "--processes", "0"], "--processes must be from 1 to 4, got 0"),
         (["train", "--out", "x", "--processes", "5"], "--processes must be from 1 to 4, got 5"),
         (["train", "--out", __file__], "cannot write to "),
