@@ -15,7 +15,7 @@ from t2v.pipeline.anchor import embed_anchor
 from t2v.pipeline.denoising import guided, make_scheduler
 from t2v.pipeline.stack import load_stack
 from t2v.pipeline.streaming_t2v import prepare_conditions, stream
-from t2v.presets import list_presets
+from t2v.presets import Preset, list_presets
 from t2v.training import (
     autoencoder,
     clips,
@@ -59,6 +59,8 @@ def trained(tmp_path_factory):
             diffusion, "make_scheduler", lambda name, schedule, _: make_scheduler(name, schedule, 1)
         )
         patch.setattr(loop, "LOG_STEPS", 1)
+        # From nothing: no weights are there yet.
+        patch.setattr(Preset, "unavailable", property(lambda self: "nothing is bundled"))
         steps = dict.fromkeys(STEPS, 2)
         recipe.train(folder / "weights", folder / "work", steps, 1, until=list(STEPS)[-1])
     return folder

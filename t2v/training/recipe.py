@@ -18,7 +18,7 @@ from torch import nn
 
 from t2v.checkpoints import save_weights
 from t2v.errors import ConfigError
-from t2v.presets import find_preset
+from t2v.presets import named_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
 from t2v.training.clips import Teachers
 from t2v.training.diffusion import ApmStage, CamStage, ClipsStage, Denoiser, ImagesStage
@@ -111,7 +111,7 @@ def _run_stages(
             "anchor_tokens": denoiser.anchor_tokens,
         }
     if "refiner" in wanted:
-        settings = find_preset("shapes").refiner
+        settings = named_preset("shapes").refiner
         modules["refiner"] = run(RefinerStage(teachers, steps["refiner"], settings))
     if "probe" in wanted:
         probe = run(ProbeStage(steps["probe"], device)).eval()
