@@ -16,9 +16,16 @@ from tests.fakes import made, painted_preset, read_numbers, settings
 BOTH, CAM, APM = WITHOUT
 
 
+PAGE = gr.Request(session_hash="page", headers={"x-gradio-user": "app"})
+
+
 @pytest.fixture
-def ablate(worker):
-    handlers = Handlers(worker, {"painted": painted_preset()}, max_chunks=4)
+def handlers(worker):
+    return Handlers(worker, {"painted": painted_preset()}, max_chunks=4)
+
+
+@pytest.fixture
+def ablate(handlers):
     ablation = Ablation(handlers, Files(handlers))
 
     def ablate(run_id, without):
@@ -55,6 +62,22 @@ def test_both_stand_side_by_side_in_the_end_and_progress_is_told(worker, ablate)
     frames = read_frames(Path(last.video))
     width = frames.shape[2] // 2
     assert read_numbers(frames[:, :, :width]) == read_numbers(frames[:, :, width:])
+
+
+def test_a_page_that_turns_to_another_video_is_told_no_more_of_the_one_before(worker, handlers):
+    run_id, next_id = made(worker, seed=3), made(worker, seed=4)
+    comparing = Ablation(handlers, Files(handlers)).ablate(run_id, BOTH, PAGE)
+
+    async def turn():
+        while not (await anext(comparing)).start["value"].startswith("Making it"):
+            pass
+        async for _ in handlers.show(next_id, PAGE):
+            pass
+        return [told async for told in comparing]
+
+    (told,) = asyncio.run(turn())
+    assert told.video is None
+    assert told.start["value"] == START and told.start["interactive"] is True
 
 
 def test_what_cannot_be_compared_is_told_before_anything_is_made(worker, ablate, tmp_path):

@@ -69,22 +69,29 @@ class Ablation:
 
         status = RunStatus(settings)
         then = ", and refining them" if settings.refiner else ""
-        yield told("Waiting…")
+        both = None
         try:
-            with errors_shown():
+            with errors_shown(), self._handlers.pages.aside(request) as watch:
+                yield told("Waiting…")
                 async for updates in all_updates(worker.follow(other_id)):
+                    if watch.is_over:
+                        break
                     for update in updates:
                         status.add(update)
                     if updates and not status.is_waiting:
                         num_frames = f"{status.num_playable} of {settings.config.num_frames}"
                         yield told(f"Making it: {num_frames} frames{then}")
-                if worker.record(other_id).state != "finished":
-                    raise JobError("the other video was not finished; it is among your videos")
-                both = await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
+                if not watch.is_over:
+                    both = await self._beside(run_id, other_id)
         except Exception:
             yield told(START)
             raise
-        yield told(START, both)
+        yield told(START, None if watch.is_over else both)
+
+    async def _beside(self, run_id: str, other_id: str) -> str:
+        if self._handlers.worker.record(other_id).state != "finished":
+            raise JobError("the other video was not finished; it is among your videos")
+        return await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
 
 
 def without_memories(record: RunRecord, without: str) -> RunSettings:
@@ -131,7 +138,7 @@ def connect_ablation(
     Args:
         other_run: where another video to put beside the one that is shown is named.
     """
-    going_on = part.start.click(
+    part.start.click(
         ablation.ablate,
         [run_id, part.without],
         [part.video, part.other_run, part.start],
@@ -148,6 +155,5 @@ def connect_ablation(
         lambda: (None, gr.update(value=START, interactive=True)),
         None,
         [part.video, part.start],
-        cancels=[going_on],
         **PRIVATE,
     )

@@ -84,7 +84,7 @@ class Handlers:
         self.rights = rights or Rights()
         self.steered = Steered(worker, max_chunks, self.rights)
         self.max_chunks = max_chunks
-        self._pages = Pages()
+        self.pages = Pages()
 
     async def generate(
         self,
@@ -211,7 +211,7 @@ class Handlers:
         """
         record = self.worker.record(run_id)
         may_change = self.rights.may_change(record, request)
-        async with self._pages.turn_to_next(request) as watch:
+        async with self.pages.turn_to_next(request) as watch:
             async for view in self._tell(record, watch, may_change):
                 yield view
 

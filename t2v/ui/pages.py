@@ -1,8 +1,9 @@
 """What every open page shows: one run at a time, the one that was asked for last."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import gradio as gr
 
@@ -13,6 +14,7 @@ CLOSING_TIME = 0.3  # seconds that gradio may take to close the stream of a run 
 class Pages:
     def __init__(self):
         self._watches: dict[str, Watch] = {}
+        self._asides: defaultdict[str, set[Watch]] = defaultdict(set)
 
     @asynccontextmanager
     async def turn_to_next(self, request: gr.Request | None) -> AsyncIterator["Watch"]:
@@ -21,6 +23,8 @@ class Pages:
         page = page_of(request)
         before = self._watches.get(page) if page else None
         watch = self._watches[page] = Watch(is_first=before is None)
+        for aside in self._asides.get(page, ()) if page else ():
+            aside.is_over = True
         try:
             if before:
                 before.is_over = True
@@ -31,6 +35,20 @@ class Pages:
             watch.has_left.set()
             if self._watches.get(page) is watch:
                 del self._watches[page]
+
+    @contextmanager
+    def aside(self, request: gr.Request | None) -> Iterator["Watch"]:
+        """For what is told beside a run: over as soon as the page turns to another one. Here, not
+        in the browser: an event that is cancelled there may still have an answer on its way."""
+        page = page_of(request)
+        watch = Watch(is_first=True)
+        self._asides[page].add(watch)
+        try:
+            yield watch
+        finally:
+            self._asides[page].remove(watch)
+            if not self._asides[page]:
+                del self._asides[page]
 
 
 class Watch:
