@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from t2v import __version__
+from t2v.atomic import atomic_write
 from t2v.config import GenerationConfig
 from t2v.errors import CheckpointError, ConfigError, MediaError
 from t2v.media.video import read_metadata
@@ -128,13 +129,18 @@ def again_command(name: str) -> str:
     return shlex.join(["python", "-m", "t2v", "generate", "--like", name, "--out", "again.mp4"])
 
 
+def to_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1) + "\n"
+
+
 def write_json(values: dict[str, Any], path: Path) -> None:
     """
     Raises:
         MediaError: the disk refuses it.
     """
     try:
-        path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        with atomic_write(path) as part:
+            part.write_text(to_json(values), encoding="utf-8")
     except OSError as error:
         raise MediaError(f"cannot write {path.name}: {error.strerror}") from error
 

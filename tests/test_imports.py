@@ -10,26 +10,27 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "t2v"
-LEAVES = {"config", "errors", "events", "prompts", "state"}
+LEAVES = {"atomic", "config", "errors", "events", "prompts", "state"}
 # A part is a file or a folder in t2v; it may always import itself.
 MAY_IMPORT = {
+    "atomic": set(),
     "errors": set(),
     "prompts": {"errors"},
     "config": {"errors", "prompts"},
     "state": set(),
     "events": {"state"},
-    "media": {"errors"},
+    "media": {"atomic", "errors"},
     "metrics": {"errors"},
     "models": {"errors"},
     "presets": {"config", "errors"},
     "checkpoints": {"errors", "models"},
-    "origin": {"config", "errors", "media", "version"},
+    "origin": {"atomic", "config", "errors", "media", "version"},
     "pipeline": LEAVES | {"checkpoints", "models", "presets"},
     "weights": {"errors", "checkpoints", "models", "pipeline", "presets"},
     # Is given the pipeline as a function: it runs, and is tested, without any model.
     "jobs": LEAVES | {"version", "media", "origin"},
     "ui": LEAVES | {"jobs", "media", "origin", "presets"},
-    "training": {"config", "errors", "events", "checkpoints", "models", "pipeline", "presets"},
+    "training": LEAVES | {"checkpoints", "models", "pipeline", "presets"},
     "evaluation": LEAVES
     | {"checkpoints", "media", "metrics", "models", "pipeline", "presets", "training"},
 }

@@ -1,11 +1,8 @@
 """The JSON beside the video of a run: how it was made, and how to make it again."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from t2v.errors import MediaError
 from t2v.jobs.run_folder import EventLog, RunFolder
 from t2v.jobs.updates import SegmentReady
 from t2v.origin import describe, write_json
@@ -30,15 +27,7 @@ def write_beside(folder: RunFolder, path: Path) -> None:
     Raises:
         MediaError: the disk refuses it.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write_json(describe_run(folder, path.name), part)
-        os.replace(part, path)
-    except OSError as error:
-        raise MediaError(f"cannot write {path.name}: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    write_json(describe_run(folder, path.name), path)
 
 
 def chunk_hashes(folder: RunFolder, is_refined: bool) -> list[str]:

@@ -1,15 +1,14 @@
 """The bundle of a run: one zip with its videos and all that it takes to make them again."""
 
-import os
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
+from t2v.atomic import atomic_write
 from t2v.errors import JobError
 from t2v.jobs.beside import JSON_NAME, describe_run
 from t2v.jobs.run_folder import ENDED, RunFolder
 from t2v.media.video import reason
-from t2v.origin import write_json
+from t2v.origin import to_json
 
 
 WORDS = """\
@@ -35,26 +34,19 @@ def write_bundle(folder: RunFolder, path: Path) -> None:
     record = folder.read()
     if record.state not in ENDED or not record.num_frames:
         raise JobError("this run has no finished video (yet)")
-    part, json_path = (folder.path / f".bundled-{name}.part" for name in (path.name, JSON_NAME))
     try:
         values = describe_run(folder)
-        write_json(values, json_path)
         # Stored: videos do not get smaller. Every file is dated 1980: when a run was made is
         # nobody's business, and the same run gives the same bundle.
-        with zipfile.ZipFile(part, "w") as bundle:
+        with atomic_write(path) as part, zipfile.ZipFile(part, "w") as bundle:
             for video in (folder.video_path(), folder.video_path(is_refined=True)):
                 if video.exists():
                     add_file(bundle, video, video.name)
-            add_file(bundle, json_path, JSON_NAME)
             words = WORDS.format(command=values["command"])
-            bundle.writestr(zipfile.ZipInfo("README.txt"), words)
-        os.replace(part, path)
+            for name, text in ((JSON_NAME, to_json(values)), ("README.txt", words)):
+                bundle.writestr(zipfile.ZipInfo(name), text)
     except OSError as error:
         raise JobError(f"the bundle cannot be written: {reason(error)}") from error
-    finally:
-        for file in (part, json_path):
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
 
 
 def add_file(bundle: zipfile.ZipFile, path: Path, name: str) -> None:

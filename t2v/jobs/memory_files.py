@@ -5,15 +5,14 @@ memory/00000016.npz          the frames of the chunk that begins at frame 16. Th
        refiner-00000040.npz  what a refined chunk needs that begins after 40 frames were read
 """
 
-import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
+from t2v.atomic import atomic_write
 from t2v.config import NUM_COND_FRAMES, chunk_of, first_frame_of
 from t2v.errors import JobError
 from t2v.state import Frames, Memory, RefinerState
@@ -86,15 +85,9 @@ class MemoryFiles:
         return self.folder / f"{start_frame:08d}.npz"
 
     def _save(self, path: Path, values: dict, *, compress: bool = True) -> None:
-        part = path.with_name(f".{path.name}.part")
-        try:
-            self.folder.mkdir(exist_ok=True)
-            with part.open("wb") as file:
-                (np.savez_compressed if compress else np.savez)(file, **values)
-            os.replace(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        self.folder.mkdir(exist_ok=True)
+        with atomic_write(path) as part, part.open("wb") as file:
+            (np.savez_compressed if compress else np.savez)(file, **values)
 
 
 def read_refiner(path: Path) -> RefinerState:

@@ -1,9 +1,9 @@
 """Going on with a run: what of its folder still holds, and where the next chunk begins."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 
+from t2v.atomic import atomic_write
 from t2v.config import first_frame_of
 from t2v.jobs.run_folder import EventLog, RunFolder, RunSettings, to_line
 from t2v.jobs.updates import Fact, Rewound, SegmentReady, is_end
@@ -88,13 +88,11 @@ def rewrite_log(folder: RunFolder, kept: Kept) -> None:
             is_as_kept &= kept.includes(fact) or not (is_segment or is_end(fact))
     if is_as_kept and folder.has_whole_log():
         return
-    part = folder.log_path.with_name(".events.jsonl.part")
-    with part.open("w", encoding="utf-8") as log:
+    with atomic_write(folder.log_path) as part, part.open("w", encoding="utf-8") as log:
         log.write(to_line(Rewound(take + 1, kept.num_frames, kept.num_refined_frames)))
         for fact in iter_facts(folder):
             if kept.includes(fact):
                 log.write(to_line(fact))
-    os.replace(part, folder.log_path)
 
 
 def iter_facts(folder: RunFolder):

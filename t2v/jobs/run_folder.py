@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from t2v import __version__
+from t2v.atomic import atomic_write
 from t2v.config import GenerationConfig, RefinerSettings
 from t2v.errors import JobError
 from t2v.jobs.memory_files import MemoryFiles
@@ -186,9 +187,8 @@ class RunFolder:
 
     def write(self, record: RunRecord) -> None:
         values = dataclasses.asdict(record)
-        part = self.path / ".run.json.part"
-        part.write_text(json.dumps(values, indent=2), encoding="utf-8")
-        os.replace(part, self.path / "run.json")
+        with atomic_write(self.path / "run.json") as part:
+            part.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
     def update(self, **changes: Any) -> RunRecord:
         """Changes some values of the record, which others may change at the same time."""

@@ -1,9 +1,9 @@
 """Two videos side by side, in one file."""
 
-import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
+from t2v.atomic import atomic_write
 from t2v.errors import MediaError
 from t2v.media.video import reason
 
@@ -21,9 +21,8 @@ def write_side_by_side(left: Path, right: Path, path: Path) -> None:
     """
     from moviepy import VideoFileClip, clips_array  # takes a second
 
-    part = path.with_name(f".{path.stem}.part.mp4")
     try:
-        with ExitStack() as opened:
+        with atomic_write(path) as part, ExitStack() as opened:
             clips = [
                 opened.enter_context(VideoFileClip(str(video), audio=False))
                 for video in (left, right)
@@ -40,15 +39,11 @@ def write_side_by_side(left: Path, right: Path, path: Path) -> None:
                 codec="libx264",
                 audio=False,
                 threads=1,
-                ffmpeg_params=["-crf", "16", "-pix_fmt", "yuv420p", *COLOURS],
+                ffmpeg_params=["-crf", "16", "-pix_fmt", "yuv420p", "-f", "mp4", *COLOURS],
                 logger=None,
             )
-        os.replace(part, path)
     except (OSError, ValueError) as error:
         raise MediaError(f"the videos cannot be put side by side: {reason(error)}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def even(side: float) -> int:

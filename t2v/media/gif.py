@@ -1,13 +1,12 @@
 """GIFs: a video for places that show no videos, in 256 colours chosen for it."""
 
-import os
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.filter import Graph
 
+from t2v.atomic import atomic_write
 from t2v.errors import MediaError
 from t2v.media.video import MEDIA_FAILURES, reason
 
@@ -21,10 +20,13 @@ def write_gif(video: Path, path: Path) -> None:
     Raises:
         MediaError: the video cannot be read, or the disk refuses the file.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         palette = _choose_palette(video)
-        with av.open(str(video)) as source, av.open(str(part), "w", format="gif") as target:
+        with (
+            atomic_write(path) as part,
+            av.open(str(video)) as source,
+            av.open(str(part), "w", format="gif") as target,
+        ):
             original = source.streams.video[0]
             stream = target.add_stream("gif", rate=original.average_rate)
             stream.width, stream.height, stream.pix_fmt = original.width, original.height, "pal8"
@@ -38,12 +40,8 @@ def write_gif(video: Path, path: Path) -> None:
             for drawn in _ready(graph):
                 target.mux(stream.encode(drawn))
             target.mux(stream.encode(None))
-        os.replace(part, path)
     except (*MEDIA_FAILURES, IndexError) as error:
         raise MediaError(f"cannot make a GIF of {video.name}: {reason(error)}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _choose_palette(video: Path) -> av.VideoFrame:

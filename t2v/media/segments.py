@@ -4,14 +4,14 @@ Every segment starts with a key frame and has no B-frames: a player that waits f
 show all of this one. Its clock starts at 0; whoever joins segments moves them to their place.
 """
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import av
 
+from t2v.atomic import atomic_write
 from t2v.errors import MediaError
 from t2v.media.video import (
     MEDIA_FAILURES,
@@ -43,21 +43,17 @@ def write_segment(path: Path, frames: Frames, *, fps: int) -> None:
     if not len(frames):
         raise MediaError("a segment needs at least one frame")
     frames = pad_to_even(frames)
-    part = path.with_name(f".{path.name}.part")
     options = SEGMENT_OPTIONS | {"g": str(len(frames))}
     try:
-        container = open_mp4(part, {})
-        stream = add_h264_stream(container, fps, *frames.shape[1:3], options)
-        try:
-            encode(container, stream, frames, first_frame=0)
-        finally:
-            finish(container, stream)
-        os.replace(part, path)
+        with atomic_write(path) as part:
+            container = open_mp4(part, {})
+            stream = add_h264_stream(container, fps, *frames.shape[1:3], options)
+            try:
+                encode(container, stream, frames, first_frame=0)
+            finally:
+                finish(container, stream)
     except MEDIA_FAILURES as error:
         raise MediaError(f"cannot write {path.name}: {reason(error)}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def join_segments(
@@ -74,30 +70,20 @@ def join_segments(
     Raises:
         MediaError: a segment cannot be read, or the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     joined = stream = None
     num_frames = 0
     try:
-        for segment in segments:
-            with av.open(str(segment)) as source:
-                original = source.streams.video[0]
-                if joined is None:
-                    joined = open_mp4(part, metadata or {})
-                    stream = joined.add_stream_from_template(original)
-                    frame_ticks = round(1 / (original.average_rate * original.time_base))
-                num_frames += _append(source, joined, stream, num_frames * frame_ticks)
-        if joined is None:
-            return 0
-        joined.close()
-        os.replace(part, path)
+        with atomic_write(path) as part, ExitStack() as opened:
+            for segment in segments:
+                with av.open(str(segment)) as source:
+                    original = source.streams.video[0]
+                    if joined is None:
+                        joined = opened.enter_context(open_mp4(part, metadata or {}))
+                        stream = joined.add_stream_from_template(original)
+                        frame_ticks = round(1 / (original.average_rate * original.time_base))
+                    num_frames += _append(source, joined, stream, num_frames * frame_ticks)
     except (*MEDIA_FAILURES, IndexError) as error:
         raise MediaError(f"cannot join the segments: {reason(error)}") from error
-    finally:
-        if joined is not None:
-            with suppress(*MEDIA_FAILURES):
-                joined.close()
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return num_frames
 
 

@@ -7,7 +7,6 @@ every one draws its share of the batch, and gradients are averaged.
 
 import json
 import math
-import os
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -20,6 +19,8 @@ import torch.distributed as dist
 from jaxtyping import UInt8
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from t2v.atomic import atomic_write
 
 
 WARM_UP_STEPS = 100
@@ -168,8 +169,8 @@ def _save(path: Path, model: nn.Module, average: Average, optimiser, step: int):
         "optimiser": optimiser.state_dict(),
         "step": step,
     }
-    torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+    with atomic_write(path) as part:
+        torch.save(state, part)
 
 
 def _resume(path: Path, model: nn.Module, average: Average, optimiser, device) -> int:

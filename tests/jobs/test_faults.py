@@ -84,7 +84,7 @@ def test_a_full_disk_ends_a_run_which_goes_on_when_there_is_room(start_worker, m
     end = end_of(worker, run_id)
     assert read_numbers(read_frames(end.path)) == list(range(48))
     assert read_numbers(read_frames(end.refined_path)) == list(range(48))
-    assert not list(worker.runs_dir.rglob("*.part"))
+    assert not list(worker.runs_dir.rglob("*.part*"))
 
 
 def test_a_full_disk_refuses_commands_in_words_and_changes_nothing(start_worker, monkeypatch):
