@@ -27,7 +27,7 @@ JOIN_PROMPTS, JOIN_SEEDS, JOIN_CHUNKS = 8, 3, 14  # 120 frames
 
 
 def held_out(preset: Preset, count: int, num_chunks: int) -> list[tuple[Scene, GenerationConfig]]:
-    scenes = [sample_scene(np.random.default_rng(HELD_OUT + i)) for i in range(count)]
+    scenes = [sample_scene(np.random.default_rng(HELD_OUT + i), pair=False) for i in range(count)]
     return [
         (scene, preset.config(prompt=scene.caption, seed=i, num_chunks=num_chunks, refine=True))
         for i, scene in enumerate(scenes)

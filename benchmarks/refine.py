@@ -36,9 +36,9 @@ from t2v.pipeline.stack import Stack, load_stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.pipeline.turns import take_turns
 from t2v.presets import Preset, find_preset
+from t2v.training.drawing import draw
 from t2v.training.probe import Probe
 from t2v.training.refiner import upscale
-from t2v.training.world import draw
 
 
 SHARP_PROMPTS, SHARP_CHUNKS = 32, 2

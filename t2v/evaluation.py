@@ -11,10 +11,10 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from tqdm import tqdm
 
+from t2v.attributes import ask, attribute_rows, pair_rows, second_colour
 from t2v.checkpoints import load_weights
 from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES, GenerationConfig
 from t2v.errors import ConfigError
@@ -24,23 +24,24 @@ from t2v.metrics.flow import flow_magnitudes
 from t2v.metrics.intervals import mean, ratio_of_means, with_interval
 from t2v.metrics.seams import seam_and_within_change
 from t2v.metrics.sharpness import object_mask
-from t2v.models.autoencoder import to_pixels
 from t2v.pipeline.stack import Stack, load_stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.presets import Preset
 from t2v.state import Memory
 from t2v.training.clips import sample_window
-from t2v.training.probe import CLASSES, Probe
-from t2v.training.world import DIRECTIONS, Scene, draw, sample_scene
+from t2v.training.drawing import draw
+from t2v.training.probe import Probe
+from t2v.training.world import Scene, sample_scene
 
 
 HELD_OUT = 1_000_003  # seeds from here on are never used in training
 NUM_CHUNKS = 10
+NUM_FRAMES = CHUNK_FRAMES + NUM_NEW_FRAMES * (NUM_CHUNKS - 1)
 LONG_CHUNKS = 30
 RETURN_CHUNKS = 2  # in one, a part of the object may be all that has come back
 ALWAYS_MOVING = ("side to side", "up and down", "circling")
 ALWAYS_SEEN = (*ALWAYS_MOVING, "still")
-SLOWEST = 0.002  # picture sides per frame, a tenth of the slowest real object
+PAIR_MOTIONS = ("side to side", "still")  # both objects never leave
 SHEET_PROMPTS, SHEET_FRAMES = 16, 12
 BARS = {
     "colour": ">= 0.95", "shape": ">= 0.85", "direction": ">= 0.85", "background": ">= 0.95",
@@ -59,12 +60,16 @@ def evaluate(preset: Preset, num_prompts: int, sheet: Path | None = None) -> dic
         raise ConfigError(f"--prompts must be at least 4, got {num_prompts}")
     stack, probe = load_stack(preset), Probe().eval()
     load_weights(probe, preset.weights_folder / "probe")
-    scenes = [sample_scene(np.random.default_rng(HELD_OUT + i)) for i in range(num_prompts)]
-    configs = [
-        preset.config(prompt=scene.caption, seed=i, num_chunks=NUM_CHUNKS)
-        for i, scene in enumerate(scenes)
-    ]
-    real = [render(scene, CHUNK_FRAMES + NUM_NEW_FRAMES * (NUM_CHUNKS - 1)) for scene in scenes]
+    scenes, pairs = held_out_scenes(num_prompts)
+
+    def configs_of(some: list[Scene]) -> list[GenerationConfig]:
+        return [
+            preset.config(prompt=scene.caption, seed=i, num_chunks=NUM_CHUNKS)
+            for i, scene in enumerate(some)
+        ]
+
+    configs = configs_of(scenes)
+    real = [render(scene) for scene in scenes]
 
     started = time.perf_counter()
     videos = [generate(stack, config) for config in tqdm(configs, desc="CAM on")]
@@ -72,9 +77,12 @@ def evaluate(preset: Preset, num_prompts: int, sheet: Path | None = None) -> dic
     without_cam = [
         generate(stack, replace(config, use_cam=False)) for config in tqdm(configs, desc="CAM off")
     ]
+    of_pairs = [generate(stack, config) for config in tqdm(configs_of(pairs), desc="pairs")]
     rows = {
         **attribute_rows(probe, scenes, videos, ""),
         **attribute_rows(probe, scenes, real, "real_"),
+        **pair_rows(probe, pairs, of_pairs, ""),
+        **pair_rows(probe, pairs, [render(scene) for scene in pairs], "real_"),
         **seam_rows(videos, without_cam, real),
         **motion_rows(scenes, videos, real),
         **return_rows(stack, probe, preset, num_prompts),
@@ -87,60 +95,28 @@ def evaluate(preset: Preset, num_prompts: int, sheet: Path | None = None) -> dic
     return {"preset": preset.name, "defaults": preset.defaults, "rows": rows, "prompts": prompts}
 
 
+def held_out_scenes(count: int) -> tuple[list[Scene], list[Scene]]:
+    """`count` scenes of one object and a quarter as many of two."""
+    single = [sample_scene(np.random.default_rng(HELD_OUT + i), pair=False) for i in range(count)]
+    pairs = [
+        sample_scene(
+            np.random.default_rng(3 * HELD_OUT + i),
+            pair=True,
+            motion=PAIR_MOTIONS[i % len(PAIR_MOTIONS)],
+        )
+        for i in range(max(4, count // 4))
+    ]
+    return single, pairs
+
+
 def generate(stack: Stack, config: GenerationConfig, **start) -> UInt8[np.ndarray, "f h w 3"]:
     """All frames; `start` as for `stream`."""
     events = stream(stack, config, **start)
     return np.concatenate([event.frames for event in events if isinstance(event, Chunk)])
 
 
-def render(scene: Scene, num_frames: int) -> UInt8[np.ndarray, "f h w 3"]:
+def render(scene: Scene, num_frames: int = NUM_FRAMES) -> UInt8[np.ndarray, "f h w 3"]:
     return draw([scene], np.arange(num_frames, dtype=float)[None])[0].numpy()
-
-
-@torch.inference_mode()
-def ask(probe: Probe, frames: UInt8[np.ndarray, "f h w 3"]) -> dict[str, np.ndarray]:
-    """Probabilities per frame and class; `visible` (f,) booleans; `centre` (f, 2)."""
-    answers = probe(to_pixels(torch.from_numpy(frames)))
-    result = {name: answers[name].softmax(dim=1).numpy() for name in CLASSES}
-    visible = answers["visible"][:, 0].numpy() > 0
-    return {**result, "visible": visible, "centre": answers["centre"].numpy()}
-
-
-def attribute_rows(probe: Probe, scenes: list[Scene], videos: list, prefix: str) -> dict:
-    """Colour, shape, background and direction as said, over the first 16 frames."""
-    hits = {"colour": [], "shape": [], "background": [], "direction": []}
-    for scene, video in zip(scenes, videos, strict=True):
-        answers = ask(probe, video[:CHUNK_FRAMES])
-        seen = answers["visible"]
-        for name in ("colour", "shape"):
-            named = answers[name][seen].sum(axis=0).argmax() if seen.any() else -1
-            hits[name].append(CLASSES[name][named] == getattr(scene, name) and seen.any())
-        named = answers["background"].sum(axis=0).argmax()
-        hits["background"].append(CLASSES["background"][named] == scene.background)
-        if scene.motion in DIRECTIONS:
-            hits["direction"].append(direction(answers["centre"], seen) == scene.motion)
-    return {
-        prefix + name: with_interval(mean, np.array(values, dtype=float))
-        for name, values in hits.items()
-        if values
-    }
-
-
-def direction(centre: Float[np.ndarray, "f 2"], seen: np.ndarray) -> str:
-    """Where the object goes: the sign of the steeper line through its places.
-
-    "none" if it is hardly seen or does not move at all.
-    """
-    times = np.flatnonzero(seen)
-    if len(times) < 4:
-        return "none"
-    slopes = np.polyfit(times, centre[seen], 1)[0]
-    axis = int(abs(slopes[1]) > abs(slopes[0]))
-    if abs(slopes[axis]) < SLOWEST:
-        return "none"
-    step = [0, 0]
-    step[axis] = int(np.sign(slopes[axis]))
-    return next(name for name, way in DIRECTIONS.items() if way == tuple(step))
 
 
 def seam_rows(videos: list, without_cam: list, real: list) -> dict:
@@ -210,21 +186,17 @@ def return_rows(stack: Stack, probe: Probe, preset: Preset, count: int) -> dict:
     return rows
 
 
-def second_colour(probe: Probe, frames: UInt8[np.ndarray, "f h w 3"]) -> str:
-    """Of the frames in which the object is seen; "unseen" if there are none."""
-    answers = ask(probe, frames)
-    if not answers["visible"].any():
-        return "unseen"
-    named = answers["second_colour"][answers["visible"]].sum(axis=0).argmax()
-    return CLASSES["second_colour"][named]
-
-
 def drift_rows(stack: Stack, probe: Probe, scenes: list[Scene], configs: list) -> dict:
     """Distance of the object's colours in chunk 30 from the first frame's, APM on over off.
 
-    Of a quarter of the prompts (it takes long), and only of objects that never leave the picture.
+    Of a quarter of the prompts (it takes long), and only of objects that never leave the picture,
+    before plain walls, and cover less than half of a row.
     """
-    chosen = [i for i, scene in enumerate(scenes) if scene.motion in ALWAYS_SEEN]
+    chosen = [
+        i
+        for i, scene in enumerate(scenes)
+        if scene.motion in ALWAYS_SEEN and scene.pattern == "plain" and scene.size != "large"
+    ]
     chosen = chosen[: max(4, len(scenes) // 4)]
     pairs = []
     for config in tqdm([configs[i] for i in chosen], desc="30 chunks"):

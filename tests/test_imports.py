@@ -31,14 +31,32 @@ MAY_IMPORT = {
     "jobs": LEAVES | {"version", "media", "origin"},
     "ui": LEAVES | {"jobs", "media", "origin", "presets"},
     "training": LEAVES | {"checkpoints", "models", "pipeline", "presets"},
+    "attributes": {"config", "metrics", "models", "training"},
     "evaluation": LEAVES
-    | {"checkpoints", "media", "metrics", "models", "pipeline", "presets", "training"},
+    | {
+        "attributes",
+        "checkpoints",
+        "media",
+        "metrics",
+        "models",
+        "pipeline",
+        "presets",
+        "training",
+    },
 }
 SEE_EVERYTHING = {"cli", "__main__"}
 # Heavy libraries, and the only parts that may name them.
 HEAVY = {
     "gradio": {"ui"},
-    "torch": {"models", "checkpoints", "pipeline", "weights", "training", "evaluation"},
+    "torch": {
+        "models",
+        "checkpoints",
+        "pipeline",
+        "weights",
+        "training",
+        "evaluation",
+        "attributes",
+    },
     "huggingface_hub": {"weights"},
     "diffusers": {"models", "pipeline", "training"},
     "transformers": {"models", "pipeline", "training"},

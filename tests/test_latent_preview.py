@@ -11,7 +11,8 @@ from t2v.models.latent_preview import LatentPreview, colour_fields
 from t2v.pipeline.stack import load_autoencoder, load_stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.presets import find_preset
-from t2v.training.world import draw, sample_scene
+from t2v.training.drawing import draw
+from t2v.training.world import sample_scene
 
 
 @pytest.fixture(scope="module")

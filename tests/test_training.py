@@ -48,7 +48,7 @@ def trained(tmp_path_factory):
         patch.setattr(diffusion.ClipsStage, "image_batch_size", 2)
         patch.setattr(refiner.RefinerStage, "batch_size", 2)
         patch.setattr(refiner, "SHEET_SCENES", 1)
-        for stage in (diffusion.MemoryStage, distillation.GuidanceStage):
+        for stage in (diffusion.MemoryStage, diffusion.WorldStage, distillation.GuidanceStage):
             patch.setattr(stage, "image_batch", 2)
             patch.setattr(stage, "first_batch", 1)
             patch.setattr(stage, "later_batch", 2)

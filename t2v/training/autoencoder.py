@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from t2v.models.autoencoder import FrameAutoencoder, to_pixels
+from t2v.training.drawing import draw
 from t2v.training.networks import new_autoencoder
-from t2v.training.world import draw, sample_scene
+from t2v.training.world import sample_scene
 
 
 BATCH = 32

@@ -12,12 +12,13 @@ from torch import Tensor
 from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES
 from t2v.models.autoencoder import FrameAutoencoder, to_pixels
 from t2v.models.encoders import ImageEncoder, TextEncoder
-from t2v.training.world import DIRECTIONS, Scene, draw, sample_scene
+from t2v.training.drawing import draw
+from t2v.training.world import Scene, sample_scene
 
 
 LAST_START = 220  # windows begin in the first half minute of a video
 MIN_FRAMES_AFTER_RETURN = 2
-RETURNING_MOTIONS = (*DIRECTIONS, "fading")
+SceneSampler = Callable[[np.random.Generator], Scene]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,11 @@ class Teachers:
 
 
 @torch.no_grad()
-def draw_images(rng: np.random.Generator, teachers: Teachers, count: int) -> Clips:
+def draw_images(
+    rng: np.random.Generator, teachers: Teachers, count: int, sample: SceneSampler
+) -> Clips:
     """Single frames (f = 1) of first chunks, with their numbers: where things are when."""
-    scenes = [sample_scene(rng) for _ in range(count)]
+    scenes = [sample(rng) for _ in range(count)]
     numbers = rng.integers(CHUNK_FRAMES, size=count)
     frames = draw(scenes, numbers[:, None].astype(float), device=teachers.device)
     return Clips(
@@ -65,9 +68,11 @@ def draw_images(rng: np.random.Generator, teachers: Teachers, count: int) -> Cli
 
 
 @torch.no_grad()
-def draw_first_chunks(rng: np.random.Generator, teachers: Teachers, count: int) -> Clips:
+def draw_first_chunks(
+    rng: np.random.Generator, teachers: Teachers, count: int, sample: SceneSampler
+) -> Clips:
     """The first 16 frames of videos: what the Initialization Stage has to draw from the first."""
-    scenes = [sample_scene(rng) for _ in range(count)]
+    scenes = [sample(rng) for _ in range(count)]
     times = np.tile(np.arange(float(CHUNK_FRAMES)), (count, 1))
     frames = draw(scenes, times, device=teachers.device)
     return Clips(
@@ -79,7 +84,11 @@ def draw_first_chunks(rng: np.random.Generator, teachers: Teachers, count: int) 
 
 @torch.no_grad()
 def draw_later_chunks(
-    rng: np.random.Generator, teachers: Teachers, count: int, share_of_returns: float
+    rng: np.random.Generator,
+    teachers: Teachers,
+    count: int,
+    sample: SceneSampler,
+    share_of_returns: float,
 ) -> Clips:
     """Chunks from the middle of videos, with both memories.
 
@@ -87,7 +96,7 @@ def draw_later_chunks(
         share_of_returns: how many show an object coming back after 8 hidden frames, so that only
             the anchor frame knows what it looks like.
     """
-    windows = [sample_window(rng, rng.random() < share_of_returns) for _ in range(count)]
+    windows = [sample_window(rng, rng.random() < share_of_returns, sample) for _ in range(count)]
     scenes = [scene for scene, _ in windows]
     starts = np.array([start for _, start in windows], dtype=float)
     # The anchor is frame 0, or any other of the first chunk in which the object is seen.
@@ -109,19 +118,25 @@ def draw_later_chunks(
     )
 
 
-def sample_window(rng: np.random.Generator, is_return: bool) -> tuple[Scene, int]:
+def sample_window(
+    rng: np.random.Generator, is_return: bool, sample: SceneSampler = sample_scene
+) -> tuple[Scene, int]:
     """A scene and the frame at which a chunk of it begins."""
     if not is_return:
-        return sample_scene(rng), int(rng.integers(NUM_NEW_FRAMES, LAST_START))
-    motion = str(rng.choice(RETURNING_MOTIONS))
-    while True:  # every fourth scene or so of these motions will do
-        scene = sample_scene(rng, motion=motion)
+        return sample(rng), int(rng.integers(NUM_NEW_FRAMES, LAST_START))
+    while True:  # many scenes have no returns
+        scene = sample(rng)
         if starts := returns(scene):
             return scene, int(rng.choice(starts))
 
 
 def returns(scene: Scene) -> list[int]:
-    """Frames at which a chunk can begin whose 8 conditioning frames do not show the object."""
+    """Frames at which a chunk can begin whose 8 conditioning frames do not show the object.
+
+    None where another object is seen in its stead.
+    """
+    if scene.companion:
+        return []
     times = np.arange(LAST_START + CHUNK_FRAMES, dtype=float)
     hidden = sliding_window_view(scene.hidden(times), CHUNK_FRAMES)[:, :NUM_COND_FRAMES]
     seen = sliding_window_view(scene.plainly_visible(times), CHUNK_FRAMES)[:, NUM_COND_FRAMES:]

@@ -1,8 +1,9 @@
-"""Stages 4 to 7: images, clips, CAM, APM. One denoiser that learns a memory at a time.
+"""Stages 3 to 7: images, clips, CAM, APM, world. One denoiser that learns a memory at a time.
 
 The paper starts from a trained text-to-video model, freezes it for the CAM, and trains everything
 but the temporal layers for CAM and APM together. Here the base model is ours and small: it goes on
-learning in every stage, from first chunks without memories mixed into every batch.
+learning in every stage, from first chunks without memories mixed into every batch. Until all parts
+work together it sees the plain world only: in the whole world, 4,000 steps of images drew blobs.
 """
 
 import numpy as np
@@ -19,6 +20,7 @@ from t2v.pipeline.denoising import denoise, guided, make_scheduler
 from t2v.training.clips import (
     Clips,
     Pool,
+    SceneSampler,
     Teachers,
     draw_first_chunks,
     draw_images,
@@ -32,7 +34,7 @@ from t2v.training.networks import (
     new_extractor,
     new_unet,
 )
-from t2v.training.world import sample_scene
+from t2v.training.world import sample_plain_scene, sample_scene
 
 
 TEXT_DROP = 0.1
@@ -48,6 +50,9 @@ TEMPORAL_LAYERS = (
 NEW_LAYER_RATE = 2.0  # layers that a stage adds learn faster than those it found
 ALPHA_RATE = 15.0  # the APM's gates start at 0, where SiLU is flat: they need a faster rate
 NUM_TRAIN_TIMESTEPS = SCHEDULE["num_train_timesteps"]
+# Timesteps of single frames are uniform to this power: the schedule is made for clips, and noise
+# that hides half of a clip hides all of a frame.
+IMAGE_POWER = 2.0
 
 
 class Denoiser(nn.Module):
@@ -84,7 +89,7 @@ class DiffusionStage:
 
     last_rate = 0.02
     num_timesteps = NUM_TRAIN_TIMESTEPS  # that it learns, from 0
-    timestep_power = 1.0  # timesteps are uniform to this power: less than 1 favours high noise
+    new_scene: SceneSampler = staticmethod(sample_plain_scene)
 
     def __init__(self, model: nn.Module, teachers: Teachers, num_steps: int):
         self.model = model
@@ -103,7 +108,8 @@ class DiffusionStage:
     def loss_of(self, clips: Clips, label: str) -> dict[str, Tensor]:
         b, device = len(clips), self.teachers.device
         uniform = torch.rand(b, device=device)
-        timesteps = (self.num_timesteps * uniform**self.timestep_power).long()
+        power = IMAGE_POWER if clips.latents.shape[2] == 1 else 1.0
+        timesteps = (self.num_timesteps * uniform**power).long()
         alpha_bar = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1, 1)
         signal, noise_level = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         noise = torch.randn_like(clips.latents)
@@ -184,7 +190,8 @@ class ImagesStage(DiffusionStage):
         model.unet.frame_embedding.whiten_text(pooled_captions(teachers))
 
     def batch(self, rng: np.random.Generator, num_processes: int) -> Clips:
-        return draw_images(rng, self.teachers, self.batch_size // num_processes)
+        count = self.batch_size // num_processes
+        return draw_images(rng, self.teachers, count, self.new_scene)
 
     def losses(self, batch: Clips) -> dict[str, Tensor]:
         return self.loss_of(batch, "image")
@@ -201,12 +208,14 @@ class ClipsStage(DiffusionStage):
     learning_rate = 8e-4
     batch_size = 8
     image_batch_size = 48
-    timestep_power = 0.5  # layout and motion are decided at high noise
 
     def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
         super().__init__(model, teachers, num_steps)
-        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count), 3000, 8)
-        self.clips = Pool(lambda rng, count: draw_first_chunks(rng, teachers, count), 2000, 4)
+        scenes = self.new_scene
+        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count, scenes), 3000, 8)
+        self.clips = Pool(
+            lambda rng, count: draw_first_chunks(rng, teachers, count, scenes), 2000, 4
+        )
 
     def parameter_groups(self) -> list[dict]:
         temporal, others = split_by_name(self.model.unet, TEMPORAL_LAYERS)
@@ -239,11 +248,13 @@ class MemoryStage(DiffusionStage):
 
     def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
         super().__init__(model, teachers, num_steps)
-        share = self.share_of_returns
-        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count), 3000, 8)
-        self.first = Pool(lambda rng, count: draw_first_chunks(rng, teachers, count), 2000, 4)
+        scenes, share = self.new_scene, self.share_of_returns
+        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count, scenes), 3000, 8)
+        self.first = Pool(
+            lambda rng, count: draw_first_chunks(rng, teachers, count, scenes), 2000, 4
+        )
         self.later = Pool(
-            lambda rng, count: draw_later_chunks(rng, teachers, count, share), 3000, 4
+            lambda rng, count: draw_later_chunks(rng, teachers, count, scenes, share), 3000, 4
         )
 
     def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips, Clips]:
@@ -263,7 +274,7 @@ class MemoryStage(DiffusionStage):
 
     def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
         """Rows in pairs: a rendered chunk, and the model's with the same 8 conditioning frames."""
-        clips = draw_later_chunks(np.random.default_rng(9), self.teachers, 6, 0.5)
+        clips = draw_later_chunks(np.random.default_rng(9), self.teachers, 6, self.new_scene, 0.5)
         cond_frames = to_pixels(clips.cond_frames)
         text = self.teachers.text(clips.token_ids)
         encoded = model.extractor.encode_frames(cond_frames)
@@ -314,6 +325,15 @@ class ApmStage(MemoryStage):
     def parameter_groups(self) -> list[dict]:
         gates, others = split_by_name(self.model, (".alpha",))
         return [{"params": others}, {"params": gates, "rate": ALPHA_RATE, "weight_decay": 0.0}]
+
+
+class WorldStage(ApmStage):
+    """All that the world has joins: more shapes and colours, patterns, pans, two objects."""
+
+    name = "world"
+    learning_rate = 4e-4
+    image_batch, image_weight = 32, 0.4  # new shapes are learnt from them first
+    new_scene: SceneSampler = staticmethod(sample_scene)
 
 
 @torch.no_grad()

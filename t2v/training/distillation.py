@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from t2v.training.clips import Clips, Teachers
-from t2v.training.diffusion import ApmStage, Denoiser
+from t2v.training.diffusion import Denoiser, WorldStage
 
 
 GUIDANCE_SCALE = 3.0
 SHARE_WITHOUT_APM = 0.2  # of batches, so that strength 0 stays what it was
 
 
-class GuidanceStage(ApmStage):
+class GuidanceStage(WorldStage):
     """Learns the guided outputs of the network that it begins as."""
 
     name = "guidance"

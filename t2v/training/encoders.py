@@ -4,8 +4,8 @@ Text is paired with two frames in their order: against single frames, the encode
 and "right" are the same word. The second pairing makes the image embedding keep what the caption
 does not say (second colour, shade, size): that is what the APM later reads from the anchor frame.
 
-Neither makes the text encoder tell left from right in 500 steps, so its pooled text must name the
-motion, too.
+Neither makes the text encoder tell left from right, or two shapes, in 500 steps. So its pooled text
+must name all that a caption says, on many more captions than there are pictures.
 """
 
 import numpy as np
@@ -17,26 +17,52 @@ from torch.nn.functional import cross_entropy, normalize
 from t2v.config import CHUNK_FRAMES
 from t2v.models.autoencoder import to_pixels
 from t2v.models.frame_embedding import pool_text
+from t2v.training.captions import (
+    BACKGROUNDS,
+    COLOURS,
+    MOTIONS,
+    PACES,
+    PATTERN_PHRASES,
+    SCROLL_PHRASES,
+    SHAPES,
+    SIZES,
+)
+from t2v.training.drawing import draw
 from t2v.training.networks import WIDTH, new_image_encoder, new_text_encoder
-from t2v.training.world import MOTIONS, draw, sample_scene, visible_times
+from t2v.training.world import Scene, sample_scene, visible_times
 
 
 BATCH = 96
 FRAMES_APART = 8  # the two that text is paired with; both in the first chunk
 FIRST_SCALE = 2.6  # log of the inverse temperature
-MOTION_WEIGHT = 0.2  # enough to part left from right, and not to drown colours
+NUM_CAPTIONS = 384  # a step; half of them of two objects
+NAMING_WEIGHT = 0.2  # of every attribute
+ATTRIBUTES = {
+    "shape": tuple(SHAPES),
+    "colour": tuple(COLOURS),
+    "background": tuple(BACKGROUNDS),
+    "motion": tuple(MOTIONS),
+    "size": tuple(SIZES),
+    "pace": tuple(PACES),
+    "pattern": tuple(PATTERN_PHRASES),
+    "scroll": tuple(SCROLL_PHRASES),
+    "other_shape": (*SHAPES, "none"),
+    "other_colour": (*COLOURS, "none"),
+}
 
 
 class SmallCLIP(nn.Module):
-    """Both encoders, and what only their training needs: what joins two frames and what names
-    motions, and the two temperatures of the contrastive losses."""
+    """Both encoders, and what only their training needs: what joins two frames, what names
+    attributes, and the two temperatures of the contrastive losses."""
 
     def __init__(self):
         super().__init__()
         self.text = new_text_encoder()
         self.image = new_image_encoder()
         self.join = nn.Linear(2 * WIDTH, WIDTH)
-        self.motion = nn.Linear(WIDTH, len(MOTIONS))
+        self.names = nn.ModuleDict(
+            {name: nn.Linear(WIDTH, len(options)) for name, options in ATTRIBUTES.items()}
+        )
         self.log_scale = nn.Parameter(torch.full((2,), FIRST_SCALE))
 
 
@@ -56,32 +82,43 @@ class EncodersStage:
         return [{"params": list(self.model.parameters())}]
 
     def batch(self, rng: np.random.Generator, num_processes: int):
-        return self._draw(rng, BATCH // num_processes)
+        count = NUM_CAPTIONS // num_processes
+        captioned = [sample_scene(rng, pair=i % 2 == 1) for i in range(count)]
+        return *self._draw(rng, BATCH // num_processes), captioned
 
     def losses(self, batch) -> dict[str, Tensor]:
-        pixels, ids, motions = batch
-        video, first, other, text, pooled = self._embed(self.model, pixels, ids)
+        pixels, ids, captioned = batch
+        video, first, other, text = self._embed(self.model, pixels, ids)
         scale = self.model.log_scale.exp().clamp(max=100)
         to_text = info_nce(scale[0] * video @ text.T)
         to_frame = info_nce(scale[1] * first @ other.T)
-        motion = cross_entropy(self.model.motion(pooled), motions)
-        loss = to_text + to_frame + MOTION_WEIGHT * motion
-        return {"loss": loss, "text": to_text, "frame": to_frame, "motion": motion}
+        naming = self._naming_losses(captioned)
+        loss = to_text + to_frame + NAMING_WEIGHT * sum(naming.values())
+        return {"loss": loss, "text": to_text, "frame": to_frame, **naming}
+
+    def _naming_losses(self, scenes: list[Scene]) -> dict[str, Tensor]:
+        """Cross-entropy per attribute, told from the pooled text alone."""
+        pooled = pool_text(self.model.text(self._tokenize(scenes)))
+        losses = {}
+        for name, options in ATTRIBUTES.items():
+            truth = [options.index(attribute(scene, name)) for scene in scenes]
+            logits = self.model.names[name](pooled)
+            losses[name] = cross_entropy(logits, torch.tensor(truth, device=self.device))
+        return losses
+
+    def _tokenize(self, scenes: list[Scene]) -> Tensor:
+        return self.model.text.tokenize([scene.caption for scene in scenes]).to(self.device)
 
     def _draw(self, rng: np.random.Generator, count: int):
-        """Two frames of the first chunk and one from anywhere, the captions, and which motion."""
+        """Two frames of the first chunk and one from anywhere, and the captions."""
         scenes = [sample_scene(rng) for _ in range(count)]
         start = rng.integers(CHUNK_FRAMES - FRAMES_APART, size=(count, 1)).astype(float)
         anywhere = np.stack([visible_times(scene, rng, 1) for scene in scenes])
         times = np.concatenate([start, start + FRAMES_APART, anywhere], axis=1)
-        pixels = to_pixels(draw(scenes, times, device=self.device))
-        ids = self.model.text.tokenize([scene.caption for scene in scenes])
-        motions = [list(MOTIONS).index(scene.motion) for scene in scenes]
-        return pixels, ids, torch.tensor(motions, device=self.device)
+        return to_pixels(draw(scenes, times, device=self.device)), self._tokenize(scenes)
 
     def _embed(self, model: SmallCLIP, pixels: Float[Tensor, "b 3 3 h w"], ids: Tensor):
-        """Unit embeddings (b, d) of the two frames together, the first, the other and the text,
-        and the pooled text as it is."""
+        """Unit embeddings (b, d) of the two frames together, the first, the other and the text."""
         mask = (ids != model.text.tokenizer.pad_token_id).long()
         text = model.text.model(ids, attention_mask=mask)
         first, later, other = (model.image.model(pixels[:, i]) for i in range(3))
@@ -89,18 +126,22 @@ class EncodersStage:
         places = [frame.last_hidden_state.mean(dim=1) for frame in (first, later)]
         video = model.join(torch.cat(places, dim=-1))
         embeds = (video, first.image_embeds, other.image_embeds, text.text_embeds)
-        units = (normalize(embed.float(), dim=-1) for embed in embeds)
-        return *units, pool_text(text.last_hidden_state).float()
+        return tuple(normalize(embed.float(), dim=-1) for embed in embeds)
 
     def sheet(self, model: SmallCLIP) -> UInt8[np.ndarray, "h w 3"]:
         """The two similarity matrices of 96 held-out scenes: a bright diagonal is good."""
-        video, first, other, text, _ = self._embed(
-            model, *self._draw(np.random.default_rng(5), 96)[:2]
-        )
+        video, first, other, text = self._embed(model, *self._draw(np.random.default_rng(5), 96))
         matrices = [video @ text.T, first @ other.T]
         picture = torch.cat([(m - m.min()) / (m.max() - m.min()) for m in matrices], dim=1)
         grey = (picture * 255).byte().cpu().numpy().repeat(4, 0).repeat(4, 1)
         return np.stack([grey] * 3, axis=-1)
+
+
+def attribute(scene: Scene, name: str) -> str:
+    """What the caption says of it; "none" of a second object that is not there."""
+    if not name.startswith("other_"):
+        return getattr(scene, name)
+    return getattr(scene.companion, name.removeprefix("other_")) if scene.companion else "none"
 
 
 def info_nce(similarity: Float[Tensor, "b b"]) -> Tensor:
@@ -112,9 +153,7 @@ def info_nce(similarity: Float[Tensor, "b b"]) -> Tensor:
 def recall(model: SmallCLIP, device: torch.device, count: int = 256) -> dict[str, float]:
     """Recall at 1 among `count` held-out scenes: video to caption, frame to other frame."""
     stage = EncodersStage(0, device)
-    video, first, other, text, _ = stage._embed(
-        model, *stage._draw(np.random.default_rng(6), count)[:2]
-    )
+    video, first, other, text = stage._embed(model, *stage._draw(np.random.default_rng(6), count))
     target = torch.arange(count, device=device)
     hit = {"text": video @ text.T, "frame": first @ other.T}
     return {name: float((s.argmax(1) == target).float().mean()) for name, s in hit.items()}

@@ -179,5 +179,6 @@ def _resume(path: Path, model: nn.Module, average: Average, optimiser, device) -
     state = torch.load(path, map_location=device, weights_only=True)
     model.load_state_dict(state["model"])
     average.model.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
+    if "optimiser" in state:  # else it begins anew
+        optimiser.load_state_dict(state["optimiser"])
     return state["step"]

@@ -20,13 +20,13 @@ from t2v.models.cam import FeatureExtractor
 from t2v.models.encoders import ImageEncoder, TextEncoder
 from t2v.models.refiner_unet import RefinerUNet
 from t2v.models.unet import StreamingUNet
-from t2v.training.world import vocabulary
+from t2v.training.captions import vocabulary
 
 
 FRAME_SIZE = 64
 REFINED_SIZE = 176  # 2.75 times as large; the paper's refiner makes 2.8 times of 256
 LATENT_CHANNELS = 12
-NUM_TEXT_TOKENS = 24
+NUM_TEXT_TOKENS = 28
 NUM_IMAGE_TOKENS = 16
 WIDTH = 128  # of text tokens and image embeddings
 PAD, START, UNKNOWN, END = "<pad>", "<start>", "<unknown>", "<end>"

@@ -1,7 +1,8 @@
 """A small classifier of frames, trained on renders: it measures what the samples show.
 
-It reads shape, colour, second colour, background, whether the object is there, and its place.
-Used by the evaluation only; no sample is ever shown to it while the stack is trained.
+It reads shape, colour, second colour, background and its pattern, whether the object is there, and
+its place. Of two objects it is shown one alone. Used by the evaluation only; no sample is ever
+shown to it while the stack is trained.
 """
 
 import numpy as np
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
 
 from t2v.models.autoencoder import to_pixels
-from t2v.training.world import BACKGROUNDS, COLOURS, SHAPES, draw, sample_scene
+from t2v.training.captions import BACKGROUNDS, COLOURS, PATTERN_PHRASES, SHAPES
+from t2v.training.drawing import draw
+from t2v.training.world import sample_scene
 
 
 BATCH = 64
@@ -20,7 +23,11 @@ CLASSES = {
     "colour": tuple(COLOURS),
     "second_colour": (*COLOURS, "none"),
     "background": tuple(BACKGROUNDS),
+    "pattern": tuple(PATTERN_PHRASES),
 }
+OF_THE_WALL = ("background", "pattern")  # seen also where no object is
+UPPER, LOWER = 0, 1
+GREY = 128
 
 
 class Probe(nn.Module):
@@ -78,11 +85,11 @@ class ProbeStage:
 
         seen = truth["visible"]
         losses = {
-            name: cross_entropy(answers[name][seen], truth[name][seen])
+            name: cross_entropy(answers[name], truth[name])
+            if name in OF_THE_WALL
+            else cross_entropy(answers[name][seen], truth[name][seen])
             for name in CLASSES
-            if name != "background"
         }
-        losses["background"] = cross_entropy(answers["background"], truth["background"])
         losses["centre"] = (answers["centre"] - truth["centre"])[seen].abs().mean() * 4
         losses["visible"] = binary_cross_entropy_with_logits(
             answers["visible"][:, 0][truth["decided"]], seen[truth["decided"]].float()
@@ -103,12 +110,27 @@ class ProbeStage:
 def probe_batch(
     rng: np.random.Generator, count: int, device: torch.device
 ) -> tuple[Float[Tensor, "n 3 h w"], dict[str, Tensor]]:
-    """Frames and the truth about them. `decided`: not half in, half out of the picture."""
-    scenes = [sample_scene(rng) for _ in range(count)]
+    """Frames and the truth about them. `decided`: not half in, half out of the picture.
+
+    Every fourth is one half of a picture with two objects.
+    """
+    scenes = [sample_scene(rng, pair=i % 4 == 3) for i in range(count)]
     times = rng.integers(0, 200, (count, 1)).astype(float)
-    moments = list(zip(scenes, times, strict=True))
+    frames = draw(scenes, times, device=device)[:, 0]
+    objects = list(scenes)
+    for i, scene in enumerate(scenes):
+        if scene.companion:
+            half = int(rng.integers(2))
+            frames[i] = alone(frames[i], half)
+            objects[i] = (scene, scene.companion)[half]
+    moments = list(zip(objects, times, strict=True))
     truth = {
-        name: torch.tensor([options.index(getattr(s, name) or "none") for s in scenes])
+        name: torch.tensor(
+            [
+                options.index(getattr(s, name) or "none")
+                for s in (scenes if name in OF_THE_WALL else objects)
+            ]
+        )
         for name, options in CLASSES.items()
     }
     visible = np.array([s.plainly_visible(t)[0] for s, t in moments])
@@ -116,8 +138,16 @@ def probe_batch(
     truth["visible"] = torch.tensor(visible)
     truth["decided"] = torch.tensor(visible | hidden)
     truth["centre"] = torch.tensor(np.stack([s.centre(t)[0] for s, t in moments])).float()
-    pixels = to_pixels(draw(scenes, times, device=device)[:, 0])
-    return pixels, {name: value.to(device) for name, value in truth.items()}
+    return to_pixels(frames), {name: value.to(device) for name, value in truth.items()}
+
+
+def alone(frames, half: int):
+    """UPPER or LOWER half of frames (... h w 3), the other painted grey."""
+    frames = frames.clone() if isinstance(frames, Tensor) else frames.copy()
+    middle = frames.shape[-3] // 2
+    hidden = slice(middle, None) if half == UPPER else slice(middle)
+    frames[..., hidden, :, :] = GREY
+    return frames
 
 
 @torch.no_grad()

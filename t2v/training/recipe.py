@@ -1,8 +1,8 @@
 """`python -m t2v train --out assets/shapes`: from nothing to the weights of the `shapes` stack.
 
-renderer -> autoencoder -> small CLIP -> images -> clips -> CAM -> APM -> guidance -> refiner ->
-probe. Every stage leaves `<work>/<stage>.pt`, `.jsonl` (log) and `.png` (samples); killed, it goes
-on where it was.
+renderer -> autoencoder -> small CLIP -> images -> clips -> CAM -> APM -> world -> guidance ->
+refiner -> probe. Every stage leaves `<work>/<stage>.pt`, `.jsonl` (log) and `.png` (samples);
+killed, it goes on where it was.
 """
 
 import json
@@ -21,7 +21,14 @@ from t2v.errors import ConfigError
 from t2v.presets import named_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
 from t2v.training.clips import Teachers
-from t2v.training.diffusion import ApmStage, CamStage, ClipsStage, Denoiser, ImagesStage
+from t2v.training.diffusion import (
+    ApmStage,
+    CamStage,
+    ClipsStage,
+    Denoiser,
+    ImagesStage,
+    WorldStage,
+)
 from t2v.training.distillation import GuidanceStage
 from t2v.training.encoders import EncodersStage, recall
 from t2v.training.loop import run_stage
@@ -38,6 +45,7 @@ STEPS = {
     "clips": 1400,
     "cam": 1000,
     "apm": 2300,
+    "world": 2000,
     "guidance": 350,
     "refiner": 1000,
     "probe": 2000,
@@ -47,6 +55,7 @@ DIFFUSION_STAGES = {
     "clips": ClipsStage,
     "cam": CamStage,
     "apm": ApmStage,
+    "world": WorldStage,
     "guidance": GuidanceStage,
 }
 SEED = 0

@@ -19,8 +19,9 @@ from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import training_sigmas
 from t2v.training.clips import LAST_START, Clips, Pool, Teachers
 from t2v.training.diffusion import DiffusionStage, without_dropout
+from t2v.training.drawing import draw
 from t2v.training.networks import REFINED_SIZE, SCHEDULE, new_refiner
-from t2v.training.world import draw, sample_scene
+from t2v.training.world import sample_scene
 
 
 CLIP_FRAMES = 8  # edges are local: a third of the 24 frames it will see will do

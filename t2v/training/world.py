@@ -1,65 +1,49 @@
-"""The world that the `shapes` stack is trained on: one coloured shape that moves over a background.
+"""The world that the `shapes` stack is trained on: coloured shapes that move over a background.
 
 A Scene is a closed formula: any frame at any size can be drawn, so the truth about every pixel is
-known. The caption names the shape, its main colour, the motion and the background. It does *not*
-name the second colour of the lower part, the exact shade, the size, the speed or the place: only a
-memory can keep those. Some motions hide the object for 8 frames and more, so that the 8 frames
-seen by the CAM cannot carry its look and only the anchor frame can.
+known. The caption names shape, main colour, size, motion, pace and background. It does *not* name
+the second colour of the lower part, the exact shade, the speed or the place: only a memory can keep
+those. Some motions hide the object for 8 frames and more, so that the 8 frames seen by the CAM
+cannot carry its look and only the anchor frame can.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import Float
+
+from t2v.training.captions import (
+    BACKGROUNDS,
+    COLOURS,
+    DIRECTIONS,
+    MOTIONS,
+    PACES,
+    PANS,
+    SHAPES,
+    SIZES,
+    describe,
+)
 
 
-COLOURS = {
-    "red": (0.88, 0.12, 0.12),
-    "yellow": (0.96, 0.84, 0.12),
-    "green": (0.13, 0.74, 0.24),
-    "blue": (0.16, 0.42, 0.96),
-    "purple": (0.64, 0.24, 0.82),
-    "white": (0.94, 0.94, 0.94),
+MOTION_WEIGHTS = (0.12, 0.12, 0.12, 0.12, 0.08, 0.08, 0.09, 0.06, 0.09, 0.06, 0.06)
+CROSSING = DIRECTIONS | PANS  # motions that leave the picture, and which way
+RADIUS = {"small": (0.15, 0.18), "medium": (0.20, 0.25), "large": (0.28, 0.33)}
+SPEED = {"slow": (0.011, 0.017), "normal": (0.024, 0.034), "fast": (0.044, 0.056)}
+CIRCLING_PERIOD = {"slow": (44, 52), "normal": (25, 34), "fast": (15, 19)}
+COMMON = (0.2, 0.6, 0.2)  # of sizes and of paces
+SHARE_OF_PATTERNS, SHARE_OF_SCROLLS, SHARE_OF_PAIRS = 0.25, 0.6, 0.15
+PAIR_MOTIONS = ("left", "right", "side to side", "still", "fading", *PANS)  # never up or down
+PAIR_RADIUS = (0.15, 0.19)
+PAIR_HEIGHTS = ((0.23, 0.28), (0.72, 0.77))  # of the upper's middle and of the lower's
+PLAIN = {  # what an easier world has
+    "shape": ("circle", "square", "triangle", "star", "ring", "cross"),
+    "colour": ("red", "yellow", "green", "blue", "purple", "white"),
+    "motion": tuple(name for name in MOTIONS if name not in PANS),
+    "size": ("medium",),
+    "pace": ("normal",),
+    "pattern": ("plain",),
 }
-SHAPES = {
-    "circle": ("circle", "disc", "ball"),
-    "square": ("square", "box"),
-    "triangle": ("triangle",),
-    "star": ("star",),
-    "ring": ("ring", "donut"),
-    "cross": ("cross", "plus"),
-}
-# Colour at the top and at the bottom, and how a caption says it.
-BACKGROUNDS = {
-    "black": ((0.03, 0.03, 0.03),) * 2,
-    "gray": ((0.36, 0.36, 0.36),) * 2,
-    "navy": ((0.06, 0.09, 0.28),) * 2,
-    "teal": ((0.04, 0.30, 0.29),) * 2,
-    "maroon": ((0.31, 0.06, 0.10),) * 2,
-    "sunset": ((0.24, 0.12, 0.34), (0.60, 0.32, 0.10)),
-    "sky": ((0.10, 0.20, 0.42), (0.48, 0.62, 0.74)),
-}
-BACKGROUND_PHRASES = {
-    "sunset": ("at sunset", "in front of a sunset", "over a sunset gradient"),
-    "sky": ("in the sky", "in front of a blue sky", "over a sky gradient"),
-}
-PLAIN_PHRASES = ("on a {} background", "over {}", "in front of a {} wall", "on {}")
-DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
-MOTIONS = {
-    **{
-        name: (f"moving {name}", f"moves {name}", f"flying {name}", f"going {name}")
-        for name in DIRECTIONS
-    },
-    "side to side": ("bouncing from side to side", "bouncing left and right"),
-    "up and down": ("bouncing up and down", "bounces up and down"),
-    "circling": ("moving in a circle", "circling around", "flying in circles"),
-    "still": ("standing still", "that does not move", "that stays where it is"),
-    "fading": ("fading in and out", "appearing and disappearing"),
-}
-MOTION_WEIGHTS = (0.14, 0.14, 0.14, 0.14, 0.1, 0.1, 0.1, 0.06, 0.08)
 LAST_FRAME = 200  # of the part of a video from which single frames are drawn
 
 
@@ -72,7 +56,10 @@ class Scene:
     second_colour: str | None  # of the lower part; not in the caption
     background: str
     motion: str
-    caption: str
+    size: str
+    pace: str
+    pattern: str  # of the background
+    scroll: str  # where the pattern goes, or "none"
     rgb: tuple[float, float, float]
     second_rgb: tuple[float, float, float]
     background_shift: float  # the exact shade of the background
@@ -82,14 +69,18 @@ class Scene:
     gap: float  # how far the object travels unseen
     period: float
     phase: float
+    wavelength: float  # of the pattern
+    scroll_speed: float
+    companion: "Scene | None" = None  # a second object, below the first
+    caption: str = ""
 
     def centre(self, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
         """Where the middle of the object is (x, y), also while it cannot be seen."""
         centres = np.tile(np.array(self.start), (len(times), 1))
-        if self.motion in DIRECTIONS:
+        if self.motion in CROSSING:
             # Leaves the picture, stays away for `gap`, and comes back on the other side.
-            axis = 0 if self.motion in ("left", "right") else 1
-            sign = DIRECTIONS[self.motion][axis]
+            axis = _axis(CROSSING[self.motion])
+            sign = CROSSING[self.motion][axis]
             span = 1 + 2 * self.radius + self.gap
             travelled = (self.start[axis] if sign > 0 else 1 - self.start[axis]) + self.radius
             position = (travelled + self.speed * times) % span - self.radius
@@ -112,6 +103,13 @@ class Scene:
             return np.ones(len(times))
         return np.clip(0.5 + 0.95 * np.cos(2 * np.pi * times / self.period), 0, 1)
 
+    def pattern_offset(self, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+        """How far the pattern has gone (x, y)."""
+        if self.motion in PANS:
+            return times[:, None] * self.speed * np.array(PANS[self.motion])
+        way = DIRECTIONS.get(self.scroll, (0, 0))
+        return times[:, None] * self.scroll_speed * np.array(way)
+
     def hidden(self, times: Float[np.ndarray, " n"]) -> np.ndarray:
         """Whether nothing of the object is in the picture."""
         centre = self.centre(times)
@@ -125,11 +123,31 @@ class Scene:
         return inside.all(axis=1) & (self.opacity(times) > 0.6)
 
 
-def sample_scene(rng: np.random.Generator, **fixed: str) -> Scene:
-    """Draws a scene; `fixed` may give shape, colour, second_colour, background or motion."""
+def sample_scene(rng: np.random.Generator, *, pair: bool | None = None, **fixed: str) -> Scene:
+    """Draws a scene.
 
+    Args:
+        pair: whether there are two objects; None leaves that to chance.
+        fixed: shape, colour, second_colour, background, motion, size, pace, pattern or scroll.
+    """
+    if pair is None:
+        pair = rng.random() < SHARE_OF_PAIRS and fixed.get("motion", "still") in PAIR_MOTIONS
+    scene = (_sample_pair if pair else _sample_object)(rng, fixed)
+    return replace(scene, caption=describe(rng, scene))
+
+
+def sample_plain_scene(rng: np.random.Generator) -> Scene:
+    """Draws a scene of the easier world: one object of one size before a plain wall."""
+    chosen = {name: str(rng.choice(options)) for name, options in PLAIN.items()}
+    return sample_scene(rng, pair=False, **chosen)
+
+
+def _sample_object(rng: np.random.Generator, fixed: dict[str, str]) -> Scene:
     def choose(name: str, options, weights=None) -> str:
         return fixed.get(name) or str(rng.choice(list(options), p=weights))
+
+    def between(limits: tuple[float, float]) -> float:
+        return float(rng.uniform(*limits))
 
     shape, colour = choose("shape", SHAPES), choose("colour", COLOURS)
     background, motion = (
@@ -139,6 +157,16 @@ def sample_scene(rng: np.random.Generator, **fixed: str) -> Scene:
     second_colour = fixed.get("second_colour")
     if second_colour is None and rng.random() < 0.8:
         second_colour = str(rng.choice([name for name in COLOURS if name != colour]))
+    size, pace = choose("size", SIZES, COMMON), choose("pace", PACES, COMMON)
+    if motion in ("still", "fading"):
+        pace = "normal"
+
+    pattern = "plain"
+    if motion in PANS or rng.random() < SHARE_OF_PATTERNS:  # on a plain wall no pan can be seen
+        pattern = str(rng.choice(["striped", "checkered"]))
+    pattern = fixed.get("pattern", pattern)
+    is_scrolling = pattern != "plain" and motion not in PANS and rng.random() < SHARE_OF_SCROLLS
+    scroll = fixed.get("scroll") or (str(rng.choice(list(DIRECTIONS))) if is_scrolling else "none")
 
     shade = rng.uniform(-0.05, 0.05, (2, 3))
     rgb = np.clip(np.array(COLOURS[colour]) + shade[0], 0, 1)
@@ -146,34 +174,57 @@ def sample_scene(rng: np.random.Generator, **fixed: str) -> Scene:
         np.clip(np.array(COLOURS[second_colour]) + shade[1], 0, 1) if second_colour else rgb
     )
 
-    radius, speed = rng.uniform(0.19, 0.26), rng.uniform(0.022, 0.036)
+    radius, speed = between(RADIUS[size]), between(SPEED[pace])
     start = rng.uniform(radius, 1 - radius, 2)
-    if motion in DIRECTIONS:
+    if motion in CROSSING:
         # A video begins with the object in the picture and a way to go.
-        axis = 0 if motion in ("left", "right") else 1
+        way = CROSSING[motion]
         entry = rng.uniform(0.8 * radius, 0.42)
-        start[axis] = entry if sum(DIRECTIONS[motion]) > 0 else 1 - entry
+        start[_axis(way)] = entry if sum(way) > 0 else 1 - entry
     elif motion == "circling":
         start = rng.uniform(0.47, 0.53, 2)
+    gap = float(speed * rng.uniform(9, 13))
     return Scene(
         shape=shape,
         colour=colour,
         second_colour=second_colour,
         background=background,
         motion=motion,
-        caption=describe(rng, shape, colour, background, motion),
+        size=size,
+        pace=pace,
+        pattern=pattern,
+        scroll=scroll,
         rgb=tuple(rgb.tolist()),
         second_rgb=tuple(second_rgb.tolist()),
-        background_shift=float(rng.uniform(-0.03, 0.03)),
-        radius=float(radius),
+        background_shift=between((-0.03, 0.03)),
+        radius=radius,
         start=tuple(start.tolist()),
-        speed=float(speed),
-        gap=float(speed * rng.uniform(9, 13) * rng.choice([-1, 1]))
-        if motion == "circling"
-        else float(speed * rng.uniform(9, 13)),
-        period=float(rng.uniform(24, 36) if motion == "circling" else rng.uniform(34, 44)),
+        speed=speed,
+        gap=gap * float(rng.choice([-1, 1])) if motion == "circling" else gap,
+        period=between(CIRCLING_PERIOD[pace] if motion == "circling" else (34, 44)),
         phase=float(rng.random()),
+        wavelength=between((0.34, 0.5)),
+        scroll_speed=between((0.02, 0.034)),
     )
+
+
+def _sample_pair(rng: np.random.Generator, fixed: dict[str, str]) -> Scene:
+    """One object above another; both move in the same way, but each by itself."""
+    motion = fixed.get("motion") or str(rng.choice(PAIR_MOTIONS))
+    upper = _sample_object(rng, fixed | {"motion": motion, "size": "medium"})
+    shared = {"motion": motion, "size": "medium", "pace": upper.pace}
+    colour = str(rng.choice([name for name in COLOURS if name != upper.colour]))
+    lower = _sample_object(rng, shared | {"colour": colour, "background": upper.background})
+
+    def placed(scene: Scene, heights: tuple[float, float]) -> Scene:
+        radius = float(rng.uniform(*PAIR_RADIUS))
+        x = float(np.clip(scene.start[0], radius, 1 - radius))
+        speed = upper.speed if motion in PANS else scene.speed
+        start = (x, float(rng.uniform(*heights)))
+        return replace(scene, radius=radius, start=start, speed=speed)
+
+    upper, lower = (placed(*pair) for pair in zip((upper, lower), PAIR_HEIGHTS, strict=True))
+    return replace(upper, companion=lower)
 
 
 def visible_times(
@@ -184,94 +235,5 @@ def visible_times(
     return rng.choice(times[scene.plainly_visible(times)], count)
 
 
-def describe(
-    rng: np.random.Generator, shape: str, colour: str, background: str, motion: str
-) -> str:
-    """One of several ways to say the same scene."""
-    noun = rng.choice(SHAPES[shape])
-    if colour == "purple" and rng.random() < 0.2:
-        colour = "violet"
-    thing = f"{rng.choice(['a', 'a', 'the', 'one'])} {colour} {noun} {rng.choice(MOTIONS[motion])}"
-    if background in BACKGROUND_PHRASES:
-        place = str(rng.choice(BACKGROUND_PHRASES[background]))
-    else:
-        place = str(rng.choice(PLAIN_PHRASES)).format(background)
-    return f"{thing} {place}" if rng.random() < 0.8 else f"{place}, {thing}"
-
-
-def vocabulary() -> list[str]:
-    """Every word a caption can contain, sorted."""
-    phrases = [
-        *COLOURS, "violet", *BACKGROUNDS, *PLAIN_PHRASES, "a an the one is of and with , .",
-        *(noun for nouns in SHAPES.values() for noun in nouns),
-        *(phrase for group in MOTIONS.values() for phrase in group),
-        *(phrase for group in BACKGROUND_PHRASES.values() for phrase in group),
-    ]  # fmt: skip
-    return sorted({word for phrase in phrases for word in phrase.replace("{}", "").split()})
-
-
-def draw(
-    scenes: list[Scene],
-    times: Float[np.ndarray, "n f"],
-    size: int = 64,
-    device: torch.device | str = "cpu",
-) -> UInt8[Tensor, "n f {size} {size} 3"]:
-    """Draws frames `times[i]` of `scenes[i]`, anti-aliased."""
-    num_frames = times.shape[1]
-    moments = list(zip(scenes, times, strict=True))
-    centre = torch.tensor(np.stack([s.centre(t) for s, t in moments])).to(device).float()
-    opacity = torch.tensor(np.stack([s.opacity(t) for s, t in moments])).to(device).float()
-
-    def column(values) -> Tensor:
-        return torch.tensor(values, device=device, dtype=torch.float32)
-
-    top = column([BACKGROUNDS[s.background][0] for s in scenes])
-    bottom = column([BACKGROUNDS[s.background][1] for s in scenes])
-    shift = column([s.background_shift for s in scenes])[:, None, None]
-    along = torch.linspace(0, 1, size, device=device)[:, None]
-    background = top[:, None] * (1 - along) + bottom[:, None] * along + shift
-
-    pixels = (torch.arange(size, device=device) + 0.5) / size
-    radius = column([s.radius for s in scenes])[:, None, None, None]
-    x = (pixels - centre[..., 0, None])[:, :, None, :] / radius
-    y = (pixels - centre[..., 1, None])[:, :, :, None] / radius
-
-    frames = background[:, None, :, None, :].expand(-1, num_frames, -1, size, -1).clone()
-    rgb, second_rgb = column([s.rgb for s in scenes]), column([s.second_rgb for s in scenes])
-    for shape in SHAPES:
-        members = [i for i, s in enumerate(scenes) if s.shape == shape]
-        if not members:
-            continue
-        scale = radius[members] * size  # distances in pixels, for edges one pixel wide
-        distance = SIGNED_DISTANCE[shape](x[members], y[members]) * scale
-        cover = (0.5 - distance).clamp(0, 1) * opacity[members][:, :, None, None]
-        lower = (0.5 + (y[members] - 0.3) * scale).clamp(0, 1).expand_as(cover)[..., None]
-        paint = torch.lerp(
-            rgb[members][:, None, None, None], second_rgb[members][:, None, None, None], lower
-        )
-        frames[members] = torch.lerp(frames[members], paint, cover[..., None])
-    return (frames.clamp(0, 1) * 255 + 0.5).byte()
-
-
-def _star(x: Tensor, y: Tensor) -> Tensor:
-    """Five points, tip up: fold the plane into one half of one point."""
-    angle, distance = torch.atan2(x, -y), torch.hypot(x, y)
-    fold = 2 * math.pi / 5
-    angle = ((angle + fold / 2) % fold - fold / 2).abs()
-    px, py = distance * torch.cos(angle), distance * torch.sin(angle)
-    inner = (0.46 * math.cos(fold / 2), 0.46 * math.sin(fold / 2))
-    edge = (inner[0] - 1.08, inner[1])
-    return ((px - 1.08) * -edge[1] + py * edge[0]) / -math.hypot(*edge)
-
-
-# Signed distance to the outline, in units of the radius: negative inside. y points down.
-SIGNED_DISTANCE = {
-    "circle": lambda x, y: torch.hypot(x, y) - 0.95,
-    "square": lambda x, y: torch.maximum(x.abs(), y.abs()) - 0.82,
-    "triangle": lambda x, y: torch.maximum(0.873 * x.abs() - 0.488 * (y + 1), y - 0.72),
-    "star": _star,
-    "ring": lambda x, y: (torch.hypot(x, y) - 0.70).abs() - 0.27,
-    "cross": lambda x, y: torch.minimum(
-        torch.maximum(x.abs() - 0.98, y.abs() - 0.34), torch.maximum(y.abs() - 0.98, x.abs() - 0.34)
-    ),
-}
+def _axis(way: tuple[int, int]) -> int:
+    return 0 if way[0] else 1
