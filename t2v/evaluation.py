@@ -60,15 +60,21 @@ def evaluate(preset: Preset, num_prompts: int, sheet: Path | None = None) -> dic
         raise ConfigError(f"--prompts must be at least 4, got {num_prompts}")
     stack, probe = load_stack(preset), Probe().eval()
     load_weights(probe, preset.weights_folder / "probe")
+    rows = {
+        **video_rows(stack, probe, preset, num_prompts, sheet),
+        **memory_rows(stack, probe, preset, num_prompts),
+    }
+    scenes, _ = held_out_scenes(num_prompts)
+    prompts = [scene.caption for scene in scenes[:SHEET_PROMPTS]]
+    return {"preset": preset.name, "defaults": preset.defaults, "rows": rows, "prompts": prompts}
+
+
+def video_rows(
+    stack: Stack, probe: Probe, preset: Preset, num_prompts: int, sheet: Path | None = None
+) -> dict:
+    """Videos of 10 chunks: what they show, how chunks join, how long one takes."""
     scenes, pairs = held_out_scenes(num_prompts)
-
-    def configs_of(some: list[Scene]) -> list[GenerationConfig]:
-        return [
-            preset.config(prompt=scene.caption, seed=i, num_chunks=NUM_CHUNKS)
-            for i, scene in enumerate(some)
-        ]
-
-    configs = configs_of(scenes)
+    configs = configs_of(preset, scenes)
     real = [render(scene) for scene in scenes]
 
     started = time.perf_counter()
@@ -77,22 +83,34 @@ def evaluate(preset: Preset, num_prompts: int, sheet: Path | None = None) -> dic
     without_cam = [
         generate(stack, replace(config, use_cam=False)) for config in tqdm(configs, desc="CAM off")
     ]
-    of_pairs = [generate(stack, config) for config in tqdm(configs_of(pairs), desc="pairs")]
-    rows = {
+    of_pairs = [generate(stack, config) for config in tqdm(configs_of(preset, pairs), desc="pairs")]
+    if sheet:
+        write_sheet(sheet, videos[:SHEET_PROMPTS])
+    return {
         **attribute_rows(probe, scenes, videos, ""),
         **attribute_rows(probe, scenes, real, "real_"),
         **pair_rows(probe, pairs, of_pairs, ""),
         **pair_rows(probe, pairs, [render(scene) for scene in pairs], "real_"),
         **seam_rows(videos, without_cam, real),
         **motion_rows(scenes, videos, real),
-        **return_rows(stack, probe, preset, num_prompts),
-        **drift_rows(stack, probe, scenes, configs),
         "seconds_per_chunk": {"value": seconds, "count": num_prompts * NUM_CHUNKS},
     }
-    if sheet:
-        write_sheet(sheet, videos[:SHEET_PROMPTS])
-    prompts = [config.prompt for config in configs[:SHEET_PROMPTS]]
-    return {"preset": preset.name, "defaults": preset.defaults, "rows": rows, "prompts": prompts}
+
+
+def memory_rows(stack: Stack, probe: Probe, preset: Preset, num_prompts: int) -> dict:
+    """What the APM is worth: after 8 frames out of sight, and after 30 chunks."""
+    scenes, _ = held_out_scenes(num_prompts)
+    return {
+        **return_rows(stack, probe, preset, num_prompts),
+        **drift_rows(stack, probe, scenes, configs_of(preset, scenes)),
+    }
+
+
+def configs_of(preset: Preset, scenes: list[Scene]) -> list[GenerationConfig]:
+    return [
+        preset.config(prompt=scene.caption, seed=i, num_chunks=NUM_CHUNKS)
+        for i, scene in enumerate(scenes)
+    ]
 
 
 def held_out_scenes(count: int) -> tuple[list[Scene], list[Scene]]:

@@ -27,7 +27,7 @@ from t2v.training import (
     recipe,
     refiner,
 )
-from t2v.training.clips import Clips, Pool, Teachers
+from t2v.training.clips import Teachers
 from t2v.training.probe import Probe, ProbeStage
 from t2v.training.recipe import STEPS, num_training_processes
 
@@ -52,8 +52,6 @@ def trained(tmp_path_factory):
             patch.setattr(stage, "image_batch", 2)
             patch.setattr(stage, "first_batch", 1)
             patch.setattr(stage, "later_batch", 2)
-        for module in (diffusion, refiner):
-            patch.setattr(module, "Pool", lambda make, size, uses: Pool(make, 3, uses))
         patch.setattr(diffusion, "SHEET_CAPTIONS", diffusion.SHEET_CAPTIONS[:6])
         patch.setattr(
             diffusion, "make_scheduler", lambda name, schedule, _: make_scheduler(name, schedule, 1)
@@ -92,7 +90,7 @@ def test_the_exported_probe_loads(preset):
 
 def test_latents_of_the_exported_autoencoder_are_standard(preset):
     stack = load_stack(preset)
-    frames = autoencoder.random_frames(np.random.default_rng(2), 8, torch.device("cpu"))
+    frames = autoencoder.random_frames(np.random.default_rng(2), 8)
     latents = stack.autoencoder.encode(frames[:, None])
     assert latents.mean(dim=(0, 2, 3, 4)).abs().max() < 0.05
     assert (latents.std(dim=(0, 2, 3, 4)) - 1).abs().max() < 0.05
@@ -114,7 +112,7 @@ def test_no_exported_file_is_too_large_for_a_file_host(trained):
 def test_the_loss_of_the_probe_falls_on_one_batch():
     torch.manual_seed(0)
     stage = ProbeStage(8, torch.device("cpu"))
-    batch = stage.batch(np.random.default_rng(0), num_processes=8)
+    batch = stage.draw(np.random.default_rng(0), share=1 / 8)
     optimiser = torch.optim.Adam(stage.model.parameters(), 2e-3)
     losses = []
     for _ in range(8):
@@ -163,34 +161,6 @@ def test_distilled_guidance_is_the_guidance_of_the_pipeline():
         )
     assert torch.allclose(target, expected, atol=1e-4)
     assert (target - predict(latents, timesteps)[1:]).abs().max() > 0.1
-
-
-def counting(rng, count):
-    """Clips with numbers of their own, drawn by the generator."""
-    numbers = torch.tensor(rng.integers(0, 10**9, count)).float().view(-1, 1, 1, 1, 1)
-    return Clips(numbers, numbers[:, :, 0, 0, 0].long())
-
-
-def test_a_pool_gives_the_parts_of_a_clip_together():
-    pool = Pool(counting, size=11, uses=4)
-    for step in range(20):
-        clips_ = pool.batch(np.random.default_rng(step), 3)
-        assert len(clips_) == 3
-        assert torch.equal(clips_.latents.flatten().long(), clips_.token_ids.flatten())
-
-
-def test_a_pool_uses_a_clip_about_as_often_as_it_is_told():
-    drawn, used = [], []
-
-    def make(rng, count):
-        drawn.append(count)
-        return counting(rng, count)
-
-    pool = Pool(make, size=12, uses=4)
-    for step in range(200):
-        used += pool.batch(np.random.default_rng(step), 4).latents.flatten().tolist()
-    assert len(used) / sum(drawn) == pytest.approx(4, rel=0.1)
-    assert max(used.count(number) for number in used) < 40
 
 
 def test_a_window_of_a_return_hides_the_object_first():

@@ -1,6 +1,6 @@
 """Frames <-> latents. The only place where pixels change their layout and range."""
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -45,9 +45,7 @@ class FrameAutoencoder(nn.Module):
         mean, std = self.vae.config.latents_mean, self.vae.config.latents_std
         if mean is None or std is None:
             return 0.0, 1 / self.vae.config.scaling_factor
-        return tuple(
-            torch.tensor(values, device=self.vae.device).view(-1, 1, 1) for values in (mean, std)
-        )
+        return tuple(_channels(tuple(values), self.vae.device) for values in (mean, std))
 
     def posterior(self, pixels: Float[Tensor, "n 3 H W"]):
         """The distribution of the raw latents of pixels in [-1, 1]."""
@@ -67,14 +65,24 @@ class FrameAutoencoder(nn.Module):
         raw = self.posterior(rearrange(to_pixels(frames), "b f c h w -> (b f) c h w")).mean.float()
         return rearrange((raw - mean) / std, "(b f) c h w -> b c f h w", b=len(frames))
 
+    def raw(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "bf c h w"]:
+        """Standardised latents to what the decoder reads."""
+        mean, std = self._scale()
+        return rearrange(latents, "b c f h w -> (b f) c h w") * std + mean
+
     def decode(self, latents: Float[Tensor, "1 c f h w"]) -> UInt8[np.ndarray, "f H W 3"]:
         """Frames of one video; decoded a few at a time, so that memory does not grow with f."""
-        mean, std = self._scale()
-        raw = rearrange(latents[0], "c f h w -> f c h w") * std + mean
+        raw = self.raw(latents)
         together = frames_at_once(*(side * self.downsampling for side in raw.shape[2:]))
         pixels = torch.cat([self.reconstruct(part) for part in raw.split(together)])
         pixels = rearrange(pixels, "f c h w -> f h w c").float()
         return ((pixels + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+
+
+@cache
+def _channels(values: tuple[float, ...], device: torch.device) -> Float[Tensor, "c 1 1"]:
+    with torch.inference_mode(False):  # whoever asks first: training reads it, too
+        return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def frames_at_once(height: int, width: int) -> int:

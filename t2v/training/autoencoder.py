@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from t2v.models.autoencoder import FrameAutoencoder, to_pixels
+from t2v.training.batches import part
 from t2v.training.drawing import draw
 from t2v.training.networks import new_autoencoder
 from t2v.training.world import sample_scene
@@ -32,10 +33,11 @@ class AutoencoderStage:
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.parameters())}]
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> Float[Tensor, "n 3 h w"]:
-        return to_pixels(random_frames(rng, BATCH // num_processes, self.device))
+    def draw(self, rng: np.random.Generator, share: float) -> UInt8[Tensor, "n h w 3"]:
+        return random_frames(rng, part(BATCH, share))
 
-    def losses(self, pixels: Float[Tensor, "n 3 h w"]) -> dict[str, Tensor]:
+    def losses(self, frames: UInt8[Tensor, "n h w 3"]) -> dict[str, Tensor]:
+        pixels = to_pixels(frames)
         posterior = self.model.posterior(pixels)
         error = self.model.reconstruct(posterior.sample()).float() - pixels
 
@@ -50,19 +52,17 @@ class AutoencoderStage:
 
     def sheet(self, model: FrameAutoencoder) -> UInt8[np.ndarray, "h w 3"]:
         """Pairs of rows: frames, and what is left of them."""
-        frames = random_frames(np.random.default_rng(1), 48, self.device)
+        frames = random_frames(np.random.default_rng(1), 48).to(self.device)
         restored = model.reconstruct(model.posterior(to_pixels(frames)).mean)
         restored = ((restored + 1) * 127.5).clamp(0, 255).byte().movedim(1, -1)
         pairs = torch.stack([frames, restored]).view(2, 4, 12, 64, 64, 3)
         return pairs.permute(1, 0, 3, 2, 4, 5).reshape(8 * 64, 12 * 64, 3).cpu().numpy()
 
 
-def random_frames(
-    rng: np.random.Generator, count: int, device: torch.device
-) -> UInt8[Tensor, "n h w 3"]:
+def random_frames(rng: np.random.Generator, count: int) -> UInt8[Tensor, "n h w 3"]:
     """One frame each of `count` new scenes, at any time of their lives."""
     scenes = [sample_scene(rng) for _ in range(count)]
-    return draw(scenes, rng.integers(0, 200, (count, 1)).astype(float), device=device)[:, 0]
+    return draw(scenes, rng.integers(0, 200, (count, 1)).astype(float))[:, 0]
 
 
 def outline_weight(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
@@ -78,7 +78,7 @@ def outline_weight(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]
 @torch.no_grad()
 def standardise(autoencoder: FrameAutoencoder, device: torch.device) -> FrameAutoencoder:
     """Measures mean and standard deviation per latent channel and stores them in the config."""
-    frames = random_frames(np.random.default_rng(2), NUM_STATISTICS_FRAMES, device)
+    frames = random_frames(np.random.default_rng(2), NUM_STATISTICS_FRAMES).to(device)
     raw = autoencoder.posterior(to_pixels(frames)).mean
     autoencoder.vae.register_to_config(
         latents_mean=raw.mean(dim=(0, 2, 3)).tolist(), latents_std=raw.std(dim=(0, 2, 3)).tolist()
@@ -88,7 +88,7 @@ def standardise(autoencoder: FrameAutoencoder, device: torch.device) -> FrameAut
 
 def psnr(autoencoder: nn.Module, device: torch.device) -> float:
     """Decibel on held-out frames, peak 255."""
-    pixels = to_pixels(random_frames(np.random.default_rng(3), 256, device))
+    pixels = to_pixels(random_frames(np.random.default_rng(3), 256).to(device))
     with torch.no_grad():
         error = autoencoder.reconstruct(autoencoder.posterior(pixels).mean) - pixels
     return float(-10 * torch.log10(error.square().mean() / 4))

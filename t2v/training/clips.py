@@ -1,13 +1,16 @@
-"""What the diffusion stages see: latents of rendered videos, drawn as training goes on."""
+"""What the diffusion stages see: rendered videos, and the latents that become of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES
 from t2v.models.autoencoder import FrameAutoencoder, to_pixels
@@ -21,22 +24,28 @@ MIN_FRAMES_AFTER_RETURN = 2
 SceneSampler = Callable[[np.random.Generator], Scene]
 
 
+class Rendered(NamedTuple):
+    """A batch that no network has seen. Single frames (f = 1) have their numbers in a chunk."""
+
+    frames: UInt8[Tensor, "b f H W 3"]
+    token_ids: Int[Tensor, "b n"]
+    numbers: Int[Tensor, " b"] | None = None
+    anchors: UInt8[Tensor, "b H W 3"] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """A batch. Conditioning frames show the first 8 frames of `latents`; single frames (f = 1) have
-    their numbers in a chunk."""
+    """A batch as the denoiser sees it. Conditioning frames are the first 8 of `latents`, in pixels
+    from -1 to 1."""
 
     latents: Float[Tensor, "b c f h w"]
     token_ids: Int[Tensor, "b n"]
-    cond_frames: UInt8[Tensor, "b k H W 3"] | None = None
-    anchor_embeds: Float[Tensor, "b d"] | None = None
     numbers: Int[Tensor, " b"] | None = None
+    cond_frames: Float[Tensor, "b k 3 H W"] | None = None
+    anchor_embeds: Float[Tensor, "b d"] | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
-
-    def without_anchor(self) -> "Clips":
-        return replace(self, anchor_embeds=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,49 +57,63 @@ class Teachers:
     image: ImageEncoder
     device: torch.device
 
-    def tokenize(self, scenes: list[Scene]) -> Int[Tensor, "b n"]:
-        return self.text.tokenize([scene.caption for scene in scenes]).to(self.device)
+    @torch.no_grad()
+    def encode(self, rendered: Rendered, with_cond_frames: bool = False) -> Clips:
+        """What the denoiser sees of a batch, as exact as when the app runs."""
+        frames, token_ids, numbers, anchors = rendered
+        with torch.autocast(self.device.type, enabled=False):
+            latents = self.autoencoder.encode(frames)
+            cond_frames = anchor_embeds = None
+            if with_cond_frames:
+                # As they are when the app runs: decoded, not rendered.
+                raw = self.autoencoder.raw(latents[:, :, :NUM_COND_FRAMES])
+                decoded = self.autoencoder.reconstruct(raw).clamp(-1, 1)
+                cond_frames = rearrange(decoded, "(b k) c H W -> b k c H W", b=len(frames))
+            if anchors is not None:
+                anchor_embeds = self.image(to_pixels(anchors))
+        return Clips(latents, token_ids, numbers, cond_frames, anchor_embeds)
 
 
-@torch.no_grad()
+def token_ids(tokenizer: PreTrainedTokenizerFast, scenes: list[Scene]) -> Int[Tensor, "b n"]:
+    captions = [scene.caption for scene in scenes]
+    batch = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
+    return batch.input_ids
+
+
 def draw_images(
-    rng: np.random.Generator, teachers: Teachers, count: int, sample: SceneSampler
-) -> Clips:
+    rng: np.random.Generator,
+    count: int,
+    tokenizer: PreTrainedTokenizerFast,
+    sample: SceneSampler,
+) -> Rendered:
     """Single frames (f = 1) of first chunks, with their numbers: where things are when."""
     scenes = [sample(rng) for _ in range(count)]
     numbers = rng.integers(CHUNK_FRAMES, size=count)
-    frames = draw(scenes, numbers[:, None].astype(float), device=teachers.device)
-    return Clips(
-        teachers.autoencoder.encode(frames),
-        teachers.tokenize(scenes),
-        numbers=torch.from_numpy(numbers).to(teachers.device),
-    )
+    frames = draw(scenes, numbers[:, None].astype(float))
+    return Rendered(frames, token_ids(tokenizer, scenes), numbers=torch.from_numpy(numbers))
 
 
-@torch.no_grad()
 def draw_first_chunks(
-    rng: np.random.Generator, teachers: Teachers, count: int, sample: SceneSampler
-) -> Clips:
+    rng: np.random.Generator,
+    count: int,
+    tokenizer: PreTrainedTokenizerFast,
+    sample: SceneSampler,
+) -> Rendered:
     """The first 16 frames of videos: what the Initialization Stage has to draw from the first."""
     scenes = [sample(rng) for _ in range(count)]
     times = np.tile(np.arange(float(CHUNK_FRAMES)), (count, 1))
-    frames = draw(scenes, times, device=teachers.device)
-    return Clips(
-        teachers.autoencoder.encode(frames),
-        teachers.tokenize(scenes),
-        anchor_embeds=teachers.image(to_pixels(frames[:, 0])),
-    )
+    frames = draw(scenes, times)
+    return Rendered(frames, token_ids(tokenizer, scenes), anchors=frames[:, 0])
 
 
-@torch.no_grad()
 def draw_later_chunks(
     rng: np.random.Generator,
-    teachers: Teachers,
     count: int,
+    tokenizer: PreTrainedTokenizerFast,
     sample: SceneSampler,
     share_of_returns: float,
-) -> Clips:
-    """Chunks from the middle of videos, with both memories.
+) -> Rendered:
+    """Chunks from the middle of videos.
 
     Args:
         share_of_returns: how many show an object coming back after 8 hidden frames, so that only
@@ -105,16 +128,9 @@ def draw_later_chunks(
         [rng.choice([0.0, *first[scene.plainly_visible(first)]]) for scene in scenes]
     )
     times = np.concatenate([starts[:, None] + np.arange(CHUNK_FRAMES), anchors[:, None]], axis=1)
-    frames = draw(scenes, times, device=teachers.device)
-
-    latents = teachers.autoencoder.encode(frames[:, :CHUNK_FRAMES])
-    # Conditioning frames as they are when the app runs: decoded, not rendered.
-    decoded = [teachers.autoencoder.decode(latent[None, :, :NUM_COND_FRAMES]) for latent in latents]
-    return Clips(
-        latents,
-        teachers.tokenize(scenes),
-        torch.from_numpy(np.stack(decoded)).to(teachers.device),
-        teachers.image(to_pixels(frames[:, -1])),
+    frames = draw(scenes, times)
+    return Rendered(
+        frames[:, :CHUNK_FRAMES], token_ids(tokenizer, scenes), anchors=frames[:, CHUNK_FRAMES]
     )
 
 
@@ -142,47 +158,3 @@ def returns(scene: Scene) -> list[int]:
     seen = sliding_window_view(scene.plainly_visible(times), CHUNK_FRAMES)[:, NUM_COND_FRAMES:]
     is_return = hidden.all(axis=1) & (seen.sum(axis=1) >= MIN_FRAMES_AFTER_RETURN)
     return np.flatnonzero(is_return).tolist()
-
-
-class Pool:
-    """Clips that are used a few times before fresh ones take their places.
-
-    Drawing and encoding a clip costs a fifth of training on it; in a pool that is shared.
-
-    Args:
-        make: draws clips: (rng, count) -> Clips.
-        size: how many are kept.
-        uses: of a clip, on average.
-    """
-
-    def __init__(self, make: Callable[[np.random.Generator, int], Clips], size: int, uses: int):
-        self.make = make
-        self.size = size
-        self.uses = uses
-        self.num_filled = 0
-        self.places: dict[str, Tensor] = {}
-
-    def batch(self, rng: np.random.Generator, count: int) -> Clips:
-        # While places are free all of the batch is new: training need not wait for a full pool.
-        is_full = self.num_filled + count > self.size
-        fresh = _tensors(self.make(rng, max(1, count // self.uses) if is_full else count))
-        num_fresh = len(fresh["latents"])
-        if not self.places:
-            self.places = {
-                name: tensor.new_empty(self.size, *tensor.shape[1:])
-                for name, tensor in fresh.items()
-            }
-        chosen = np.arange(self.num_filled, self.num_filled + num_fresh)
-        if is_full:
-            chosen = rng.choice(self.num_filled, num_fresh, replace=False)
-        else:
-            self.num_filled += num_fresh
-        for name, tensor in fresh.items():
-            self.places[name][chosen] = tensor
-        taken = rng.choice(self.num_filled, count, replace=False)
-        return Clips(**{name: place[taken] for name, place in self.places.items()})
-
-
-def _tensors(clips: Clips) -> dict[str, Tensor]:
-    values = {field.name: getattr(clips, field.name) for field in fields(clips)}
-    return {name: value for name, value in values.items() if value is not None}

@@ -6,6 +6,8 @@ learning in every stage, from first chunks without memories mixed into every bat
 work together it sees the plain world only: in the whole world, 4,000 steps of images drew blobs.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -14,17 +16,18 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from t2v.config import CHUNK_FRAMES
-from t2v.models.autoencoder import to_pixels
 from t2v.models.frame_embedding import pool_text
 from t2v.pipeline.denoising import denoise, guided, make_scheduler
+from t2v.training.batches import mean_of, part, to_device
 from t2v.training.clips import (
     Clips,
-    Pool,
+    Rendered,
     SceneSampler,
     Teachers,
     draw_first_chunks,
     draw_images,
     draw_later_chunks,
+    token_ids,
 )
 from t2v.training.networks import (
     FRAME_SIZE,
@@ -94,6 +97,7 @@ class DiffusionStage:
     def __init__(self, model: nn.Module, teachers: Teachers, num_steps: int):
         self.model = model
         self.teachers = teachers
+        self.tokenizer = teachers.text.tokenizer
         self.num_steps = num_steps
         scheduler = make_scheduler("ddim", SCHEDULE, 10)
         self.alphas_cumprod = scheduler.alphas_cumprod.to(teachers.device)
@@ -116,25 +120,23 @@ class DiffusionStage:
         noisy = signal * clips.latents + noise_level * noise
         velocity = signal * noise - noise_level * clips.latents
 
-        token_ids = clips.token_ids.clone()
-        token_ids[torch.rand(b, device=device) < TEXT_DROP] = self.null_ids
-        text = self.teachers.text(token_ids)
+        is_dropped = torch.rand(b, 1, device=device) < TEXT_DROP
+        text = self.teachers.text(torch.where(is_dropped, self.null_ids, clips.token_ids))
         inputs = {} if clips.numbers is None else {"numbers": clips.numbers}
         if clips.cond_frames is not None:
-            cond_frames = to_pixels(clips.cond_frames)
             level = torch.rand(b, 1, 1, 1, 1, device=device) * COND_NOISE
-            inputs["cond_frames"] = cond_frames + level * torch.randn_like(cond_frames)
+            noise = torch.randn_like(clips.cond_frames)
+            inputs["cond_frames"] = clips.cond_frames + level * noise
         if clips.anchor_embeds is not None:
-            anchor_embeds = inputs["anchor_embeds"] = clips.anchor_embeds.clone()
-            anchor_embeds[torch.rand(b, device=device) < ANCHOR_DROP] = self.null_embed
+            is_dropped = torch.rand(b, 1, device=device) < ANCHOR_DROP
+            inputs["anchor_embeds"] = torch.where(is_dropped, self.null_embed, clips.anchor_embeds)
         output = self.model(noisy, timesteps, text, **inputs)
         target = self.target(velocity, noisy, timesteps, text, inputs)
 
         error = (output.float() - target).square().mean(dim=(1, 2, 3, 4))
         high = timesteps > 0.6 * self.num_timesteps
-        parts = {"high": error[high], "low": error[~high]}
-        means = {f"{label}_{name}": part.mean() for name, part in parts.items() if len(part)}
-        return {"loss": error.mean(), **means}
+        parts = {f"{label}_high": mean_of(error, high), f"{label}_low": mean_of(error, ~high)}
+        return {"loss": error.mean(), **parts}
 
     def target(
         self, velocity: Tensor, noisy: Tensor, timesteps: Tensor, text: Tensor, inputs: dict
@@ -189,12 +191,11 @@ class ImagesStage(DiffusionStage):
         super().__init__(model, teachers, num_steps)
         model.unet.frame_embedding.whiten_text(pooled_captions(teachers))
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> Clips:
-        count = self.batch_size // num_processes
-        return draw_images(rng, self.teachers, count, self.new_scene)
+    def draw(self, rng: np.random.Generator, share: float) -> Rendered:
+        return draw_images(rng, part(self.batch_size, share), self.tokenizer, self.new_scene)
 
-    def losses(self, batch: Clips) -> dict[str, Tensor]:
-        return self.loss_of(batch, "image")
+    def losses(self, batch: Rendered) -> dict[str, Tensor]:
+        return self.loss_of(self.teachers.encode(batch), "image")
 
     def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
         frames = self.sample(model, SHEET_CAPTIONS * 2, num_frames=1)
@@ -209,25 +210,18 @@ class ClipsStage(DiffusionStage):
     batch_size = 8
     image_batch_size = 48
 
-    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
-        super().__init__(model, teachers, num_steps)
-        scenes = self.new_scene
-        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count, scenes), 3000, 8)
-        self.clips = Pool(
-            lambda rng, count: draw_first_chunks(rng, teachers, count, scenes), 2000, 4
-        )
-
     def parameter_groups(self) -> list[dict]:
         temporal, others = split_by_name(self.model.unet, TEMPORAL_LAYERS)
         return [{"params": others}, {"params": temporal, "rate": NEW_LAYER_RATE}]
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips]:
-        images = self.images.batch(rng, self.image_batch_size // num_processes)
-        clips = self.clips.batch(rng, self.batch_size // num_processes)
-        return images, clips.without_anchor()
+    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered]:
+        common = self.tokenizer, self.new_scene
+        images = draw_images(rng, part(self.image_batch_size, share), *common)
+        clips = draw_first_chunks(rng, part(self.batch_size, share), *common)
+        return images, clips._replace(anchors=None)
 
-    def losses(self, batch: tuple[Clips, Clips]) -> dict[str, Tensor]:
-        images, clips = self.loss_of(batch[0], "image"), self.loss_of(batch[1], "clip")
+    def losses(self, batch: Sequence[Rendered]) -> dict[str, Tensor]:
+        images, clips = map(self.loss_of, map(self.teachers.encode, batch), ("image", "clip"))
         loss = images.pop("loss") + clips.pop("loss")
         return {"loss": loss, **images, **clips}
 
@@ -246,38 +240,30 @@ class MemoryStage(DiffusionStage):
     with_anchor = False
     first_with_anchor = False  # the APM carries its look over to first chunks untrained
 
-    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
-        super().__init__(model, teachers, num_steps)
-        scenes, share = self.new_scene, self.share_of_returns
-        self.images = Pool(lambda rng, count: draw_images(rng, teachers, count, scenes), 3000, 8)
-        self.first = Pool(
-            lambda rng, count: draw_first_chunks(rng, teachers, count, scenes), 2000, 4
-        )
-        self.later = Pool(
-            lambda rng, count: draw_later_chunks(rng, teachers, count, scenes, share), 3000, 4
-        )
-
-    def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips, Clips]:
-        images = self.images.batch(rng, self.image_batch // num_processes)
-        first = self.first.batch(rng, self.first_batch // num_processes)
-        later = self.later.batch(rng, self.later_batch // num_processes)
+    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered, Rendered]:
+        common = self.tokenizer, self.new_scene
+        counts = (part(n, share) for n in (self.image_batch, self.first_batch, self.later_batch))
+        images = draw_images(rng, next(counts), *common)
+        first = draw_first_chunks(rng, next(counts), *common)
+        later = draw_later_chunks(rng, next(counts), *common, self.share_of_returns)
         if not self.first_with_anchor:
-            first = first.without_anchor()
-        return images, first, later if self.with_anchor else later.without_anchor()
+            first = first._replace(anchors=None)
+        return images, first, later if self.with_anchor else later._replace(anchors=None)
 
-    def losses(self, batch: tuple[Clips, Clips, Clips]) -> dict[str, Tensor]:
-        labels = ("image", "clip", "later")
-        images, first, later = map(self.loss_of, batch, labels)
+    def losses(self, batch: Sequence[Rendered]) -> dict[str, Tensor]:
+        images, first = map(self.loss_of, map(self.teachers.encode, batch[:2]), ("image", "clip"))
+        later = self.loss_of(self.teachers.encode(batch[2], with_cond_frames=True), "later")
         gates = torch.stack([silu(mixer.alpha).abs() for mixer in self.model.unet.mixers]).mean()
         loss = self.image_weight * images.pop("loss") + (first.pop("loss") + later.pop("loss")) / 2
         return {"loss": loss, **images, **first, **later, "gates": gates.detach()}
 
     def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
         """Rows in pairs: a rendered chunk, and the model's with the same 8 conditioning frames."""
-        clips = draw_later_chunks(np.random.default_rng(9), self.teachers, 6, self.new_scene, 0.5)
-        cond_frames = to_pixels(clips.cond_frames)
+        rng = np.random.default_rng(9)
+        drawn = draw_later_chunks(rng, 6, self.tokenizer, self.new_scene, 0.5)
+        clips = self.teachers.encode(to_device(drawn, self.teachers.device), with_cond_frames=True)
         text = self.teachers.text(clips.token_ids)
-        encoded = model.extractor.encode_frames(cond_frames)
+        encoded = model.extractor.encode_frames(clips.cond_frames)
         cam_text = model.extractor.prepare_text(text)
         tokens = model.anchor_tokens(clips.anchor_embeds) if self.with_anchor else None
         context = model.unet.prepare_text(text, tokens)
@@ -340,8 +326,9 @@ class WorldStage(ApmStage):
 def pooled_captions(teachers: Teachers, count: int = 2048) -> Float[Tensor, "{count} d"]:
     """What the text encoder says of many captions."""
     rng = np.random.default_rng(11)
-    ids = teachers.tokenize([sample_scene(rng) for _ in range(count)])
-    return torch.cat([pool_text(teachers.text(part)) for part in ids.split(256)])
+    ids = token_ids(teachers.text.tokenizer, [sample_scene(rng) for _ in range(count)])
+    parts = ids.to(teachers.device).split(256)
+    return torch.cat([pool_text(teachers.text(ids)) for ids in parts])
 
 
 def without_dropout(model: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from t2v.training.clips import Clips, Teachers
+from t2v.training.clips import Rendered, Teachers
 from t2v.training.diffusion import Denoiser, WorldStage
 
 
@@ -31,10 +31,10 @@ class GuidanceStage(WorldStage):
         super().__init__(model, teachers, num_steps)
         self.guide = deepcopy(model).requires_grad_(False).eval()
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> tuple[Clips, Clips, Clips]:
-        images, first, later = super().batch(rng, num_processes)
+    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered, Rendered]:
+        images, first, later = super().draw(rng, share)
         if rng.random() < SHARE_WITHOUT_APM:
-            later = later.without_anchor()
+            later = later._replace(anchors=None)
         return images, first, later
 
     @torch.no_grad()

@@ -15,33 +15,30 @@ LIGHTER = 0.13  # the bright parts of a pattern than the dark ones
 
 
 def draw(
-    scenes: list[Scene],
-    times: Float[np.ndarray, "n f"],
-    size: int = 64,
-    device: torch.device | str = "cpu",
+    scenes: list[Scene], times: Float[np.ndarray, "n f"], size: int = 64
 ) -> UInt8[Tensor, "n f {size} {size} 3"]:
     """Draws frames `times[i]` of `scenes[i]`, anti-aliased."""
-    frames = _backgrounds(scenes, times, size, device)
+    frames = _backgrounds(scenes, times, size)
     _paint(frames, dict(enumerate(scenes)), times)
     _paint(frames, {i: s.companion for i, s in enumerate(scenes) if s.companion}, times)
     return (frames.clamp(0, 1) * 255 + 0.5).byte()
 
 
 def _backgrounds(
-    scenes: list[Scene], times: Float[np.ndarray, "n f"], size: int, device: torch.device | str
+    scenes: list[Scene], times: Float[np.ndarray, "n f"], size: int
 ) -> Float[Tensor, "n f {size} {size} 3"]:
-    top = _column([BACKGROUNDS[s.background][0] for s in scenes], device)
-    bottom = _column([BACKGROUNDS[s.background][1] for s in scenes], device)
-    shift = _column([s.background_shift for s in scenes], device)[:, None, None]
-    along = torch.linspace(0, 1, size, device=device)[:, None]
+    top = _column([BACKGROUNDS[s.background][0] for s in scenes])
+    bottom = _column([BACKGROUNDS[s.background][1] for s in scenes])
+    shift = _column([s.background_shift for s in scenes])[:, None, None]
+    along = torch.linspace(0, 1, size)[:, None]
     walls = top[:, None] * (1 - along) + bottom[:, None] * along + shift
     frames = walls[:, None, :, None].expand(-1, times.shape[1], -1, size, -1).clone()
 
-    pixels = (torch.arange(size, device=device) + 0.5) / size
+    pixels = (torch.arange(size) + 0.5) / size
     for i, scene in enumerate(scenes):
         if scene.pattern == "plain":
             continue
-        offset = _column(scene.pattern_offset(times[i]), device)
+        offset = _column(scene.pattern_offset(times[i]))
         across, down = (
             _square_wave(pixels - offset[:, axis, None], scene.wavelength, size) for axis in (0, 1)
         )
@@ -64,17 +61,17 @@ def _paint(
     frames: Float[Tensor, "n f s s 3"], objects: dict[int, Scene], times: Float[np.ndarray, "n f"]
 ) -> None:
     """Paints one object into each of the videos named by the keys."""
-    size, device = frames.shape[2], frames.device
-    pixels = (torch.arange(size, device=device) + 0.5) / size
+    size = frames.shape[2]
+    pixels = (torch.arange(size) + 0.5) / size
     for shape in SHAPES:
         members = [i for i, scene in objects.items() if scene.shape == shape]
         if not members:
             continue
         chosen = [objects[i] for i in members]
         moments = list(zip(chosen, times[members], strict=True))
-        centre = _column(np.stack([s.centre(t) for s, t in moments]), device)
-        opacity = _column(np.stack([s.opacity(t) for s, t in moments]), device)
-        radius = _column([s.radius for s in chosen], device)[:, None, None, None]
+        centre = _column(np.stack([s.centre(t) for s, t in moments]))
+        opacity = _column(np.stack([s.opacity(t) for s, t in moments]))
+        radius = _column([s.radius for s in chosen])[:, None, None, None]
         x = (pixels - centre[..., 0, None])[:, :, None, :] / radius
         y = (pixels - centre[..., 1, None])[:, :, :, None] / radius
 
@@ -83,15 +80,15 @@ def _paint(
         cover = (0.5 - distance).clamp(0, 1) * opacity[:, :, None, None]
         lower = (0.5 + (y - 0.3) * scale).clamp(0, 1).expand_as(cover)[..., None]
         rgb, second_rgb = (
-            _column([getattr(s, name) for s in chosen], device)[:, None, None, None]
+            _column([getattr(s, name) for s in chosen])[:, None, None, None]
             for name in ("rgb", "second_rgb")
         )
         paint = torch.lerp(rgb, second_rgb, lower)
         frames[members] = torch.lerp(frames[members], paint, cover[..., None])
 
 
-def _column(values, device: torch.device | str) -> Tensor:
-    return torch.as_tensor(np.asarray(values, dtype=np.float32), device=device)
+def _column(values) -> Tensor:
+    return torch.as_tensor(np.asarray(values, dtype=np.float32))
 
 
 def _star(x: Tensor, y: Tensor) -> Tensor:

@@ -10,13 +10,14 @@ must name all that a caption says, on many more captions than there are pictures
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from t2v.config import CHUNK_FRAMES
 from t2v.models.autoencoder import to_pixels
 from t2v.models.frame_embedding import pool_text
+from t2v.training.batches import part, to_device
 from t2v.training.captions import (
     BACKGROUNDS,
     COLOURS,
@@ -27,6 +28,7 @@ from t2v.training.captions import (
     SHAPES,
     SIZES,
 )
+from t2v.training.clips import token_ids
 from t2v.training.drawing import draw
 from t2v.training.networks import WIDTH, new_image_encoder, new_text_encoder
 from t2v.training.world import Scene, sample_scene, visible_times
@@ -81,44 +83,49 @@ class EncodersStage:
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.parameters())}]
 
-    def batch(self, rng: np.random.Generator, num_processes: int):
-        count = NUM_CAPTIONS // num_processes
+    def draw(self, rng: np.random.Generator, share: float):
+        count = part(NUM_CAPTIONS, share)
         captioned = [sample_scene(rng, pair=i % 2 == 1) for i in range(count)]
-        return *self._draw(rng, BATCH // num_processes), captioned
+        truth = {
+            name: torch.tensor([options.index(attribute(scene, name)) for scene in captioned])
+            for name, options in ATTRIBUTES.items()
+        }
+        triples = self._draw_triples(rng, part(BATCH, share))
+        return triples, token_ids(self.model.text.tokenizer, captioned), truth
 
     def losses(self, batch) -> dict[str, Tensor]:
-        pixels, ids, captioned = batch
-        video, first, other, text = self._embed(self.model, pixels, ids)
+        triples, captions, truth = batch
+        video, first, other, text = self._embed(self.model, *triples)
         scale = self.model.log_scale.exp().clamp(max=100)
         to_text = info_nce(scale[0] * video @ text.T)
         to_frame = info_nce(scale[1] * first @ other.T)
-        naming = self._naming_losses(captioned)
+        naming = self._naming_losses(captions, truth)
         loss = to_text + to_frame + NAMING_WEIGHT * sum(naming.values())
         return {"loss": loss, "text": to_text, "frame": to_frame, **naming}
 
-    def _naming_losses(self, scenes: list[Scene]) -> dict[str, Tensor]:
+    def _naming_losses(
+        self, captions: Int[Tensor, "c n"], truth: dict[str, Int[Tensor, " c"]]
+    ) -> dict[str, Tensor]:
         """Cross-entropy per attribute, told from the pooled text alone."""
-        pooled = pool_text(self.model.text(self._tokenize(scenes)))
-        losses = {}
-        for name, options in ATTRIBUTES.items():
-            truth = [options.index(attribute(scene, name)) for scene in scenes]
-            logits = self.model.names[name](pooled)
-            losses[name] = cross_entropy(logits, torch.tensor(truth, device=self.device))
-        return losses
+        pooled = pool_text(self.model.text(captions))
+        return {
+            name: cross_entropy(self.model.names[name](pooled), options)
+            for name, options in truth.items()
+        }
 
-    def _tokenize(self, scenes: list[Scene]) -> Tensor:
-        return self.model.text.tokenize([scene.caption for scene in scenes]).to(self.device)
-
-    def _draw(self, rng: np.random.Generator, count: int):
+    def _draw_triples(
+        self, rng: np.random.Generator, count: int
+    ) -> tuple[UInt8[Tensor, "b 3 h w 3"], Int[Tensor, "b n"]]:
         """Two frames of the first chunk and one from anywhere, and the captions."""
         scenes = [sample_scene(rng) for _ in range(count)]
         start = rng.integers(CHUNK_FRAMES - FRAMES_APART, size=(count, 1)).astype(float)
         anywhere = np.stack([visible_times(scene, rng, 1) for scene in scenes])
         times = np.concatenate([start, start + FRAMES_APART, anywhere], axis=1)
-        return to_pixels(draw(scenes, times, device=self.device)), self._tokenize(scenes)
+        return draw(scenes, times), token_ids(self.model.text.tokenizer, scenes)
 
-    def _embed(self, model: SmallCLIP, pixels: Float[Tensor, "b 3 3 h w"], ids: Tensor):
+    def _embed(self, model: SmallCLIP, frames: UInt8[Tensor, "b 3 h w 3"], ids: Tensor):
         """Unit embeddings (b, d) of the two frames together, the first, the other and the text."""
+        pixels = to_pixels(frames)
         mask = (ids != model.text.tokenizer.pad_token_id).long()
         text = model.text.model(ids, attention_mask=mask)
         first, later, other = (model.image.model(pixels[:, i]) for i in range(3))
@@ -130,7 +137,8 @@ class EncodersStage:
 
     def sheet(self, model: SmallCLIP) -> UInt8[np.ndarray, "h w 3"]:
         """The two similarity matrices of 96 held-out scenes: a bright diagonal is good."""
-        video, first, other, text = self._embed(model, *self._draw(np.random.default_rng(5), 96))
+        triples = to_device(self._draw_triples(np.random.default_rng(5), 96), self.device)
+        video, first, other, text = self._embed(model, *triples)
         matrices = [video @ text.T, first @ other.T]
         picture = torch.cat([(m - m.min()) / (m.max() - m.min()) for m in matrices], dim=1)
         grey = (picture * 255).byte().cpu().numpy().repeat(4, 0).repeat(4, 1)
@@ -153,7 +161,8 @@ def info_nce(similarity: Float[Tensor, "b b"]) -> Tensor:
 def recall(model: SmallCLIP, device: torch.device, count: int = 256) -> dict[str, float]:
     """Recall at 1 among `count` held-out scenes: video to caption, frame to other frame."""
     stage = EncodersStage(0, device)
-    video, first, other, text = stage._embed(model, *stage._draw(np.random.default_rng(6), count))
+    triples = to_device(stage._draw_triples(np.random.default_rng(6), count), device)
+    video, first, other, text = stage._embed(model, *triples)
     target = torch.arange(count, device=device)
     hit = {"text": video @ text.T, "frame": first @ other.T}
     return {name: float((s.argmax(1) == target).float().mean()) for name, s in hit.items()}

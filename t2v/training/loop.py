@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from t2v.atomic import atomic_write
+from t2v.training.batches import batches
+from t2v.training.gradients import Gradients
 
 
 WARM_UP_STEPS = 100
@@ -43,12 +45,12 @@ class Stage(Protocol):
         """For the optimiser; `rate` in a group multiplies the learning rate."""
         ...
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> Any:
-        """Draws one process's share of a batch."""
+    def draw(self, rng: np.random.Generator, share: float) -> Any:
+        """Draws a share of a batch: tensors on the CPU, in tuples and dictionaries."""
         ...
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """The entry "loss" is minimised, the others are logged."""
+        """The entry "loss" is minimised, the others are logged. The batch is on the device."""
         ...
 
     def sheet(self, model: nn.Module) -> UInt8[np.ndarray, "h w 3"]:
@@ -79,8 +81,13 @@ def learning_rate_factor(step: int, num_steps: int, last: float) -> float:
     return warm_up * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(late, 1.0))))
 
 
-def run_stage(stage: Stage, folder: Path, device: torch.device, seed: int) -> nn.Module:
+def run_stage(
+    stage: Stage, folder: Path, device: torch.device, seed: int, share: float = 1.0
+) -> nn.Module:
     """Trains the stage to its end, or from where it was left, and returns the averaged model.
+
+    Args:
+        share: of the stage's batch that every process draws; above 1, several batches.
 
     Writes to `folder`: `<name>.pt` (checkpoint), `<name>.jsonl` (log), `<name>.png` (samples).
     """
@@ -103,24 +110,20 @@ def run_stage(stage: Stage, folder: Path, device: torch.device, seed: int) -> nn
     average = Average(stage.model)
     step = _resume(folder / f"{stage.name}.pt", stage.model, average, optimiser, device)
 
+    gradients = Gradients(stage, optimiser, device)
+
     last_checkpoint = last_sheet = time.monotonic()
-    log: dict[str, list[float]] = {}
+    log: list[dict[str, Tensor]] = []
     bar = tqdm(
         total=stage.num_steps, initial=step, desc=stage.name, mininterval=5, disable=rank > 0
     )
-    while step < stage.num_steps:
+    for step_seed, batch in batches(stage, range(step, stage.num_steps), seed, rank, share, device):
         factor = learning_rate_factor(step, stage.num_steps, stage.last_rate)
         for group in optimiser.param_groups:
             group["lr"] = stage.learning_rate * factor * group.get("rate", 1.0)
 
-        # Randomness of a step depends on its number alone, so that a resumed run draws the same.
-        rng = np.random.default_rng([seed, step, rank, *stage.name.encode()])
-        torch.manual_seed(int(rng.integers(2**62)))
-        batch = stage.batch(rng, world)
-        with torch.autocast(device.type, torch.bfloat16):
-            losses = stage.losses(batch)
-        optimiser.zero_grad(set_to_none=True)
-        losses["loss"].backward()
+        torch.manual_seed(step_seed)
+        losses = gradients(batch)
         if world > 1:
             _average_gradients(trained, world)
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -131,15 +134,13 @@ def run_stage(stage: Stage, folder: Path, device: torch.device, seed: int) -> nn
         if rank > 0:
             continue
         bar.update()
-        for name, value in losses.items():
-            log.setdefault(name, []).append(float(value.detach()))
+        log.append(losses)
         if step % LOG_STEPS == 0 or step == stage.num_steps:
-            means = {name: round(float(np.nanmean(values)), 5) for name, values in log.items()}
-            entry = {"step": step, "time": round(time.time()), **means}
+            entry = {"step": step, "time": round(time.time()), **_means(log)}
             with (folder / f"{stage.name}.jsonl").open("a") as file:
                 file.write(json.dumps(entry) + "\n")
-            bar.set_postfix(loss=means["loss"])
-            log = {}
+            bar.set_postfix(loss=entry["loss"])
+            log = []
         now = time.monotonic()
         if now - last_checkpoint > CHECKPOINT_SECONDS or step == stage.num_steps:
             _save(folder / f"{stage.name}.pt", stage.model, average, optimiser, step)
@@ -150,6 +151,12 @@ def run_stage(stage: Stage, folder: Path, device: torch.device, seed: int) -> nn
             last_sheet = time.monotonic()
     bar.close()
     return average.model
+
+
+def _means(log: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Of every loss, over the steps that had it."""
+    means = {name: torch.stack([entry[name] for entry in log]).nanmean() for name in log[0]}
+    return {name: round(float(mean), 5) for name, mean in means.items() if mean.isfinite()}
 
 
 def _average_gradients(parameters: list[nn.Parameter], world: int):

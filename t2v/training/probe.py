@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
 
 from t2v.models.autoencoder import to_pixels
+from t2v.training.batches import mean_of, part, to_device
 from t2v.training.captions import BACKGROUNDS, COLOURS, PATTERN_PHRASES, SHAPES
 from t2v.training.drawing import draw
 from t2v.training.world import sample_scene
@@ -73,32 +74,37 @@ class ProbeStage:
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.parameters())}]
 
-    def batch(self, rng: np.random.Generator, num_processes: int):
-        pixels, truth = probe_batch(rng, BATCH // num_processes, self.device)
+    def draw(self, rng: np.random.Generator, share: float):
+        pixels, truth = probe_batch(rng, part(BATCH, share))
         if rng.random() < 0.5:
             pixels = torch.lerp(pixels, avg_pool2d(pixels, 3, 1, 1), float(rng.random()))
-        return pixels + torch.randn_like(pixels) * float(rng.uniform(0, 0.06)), truth
+        noise = torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
+        return pixels + noise * float(rng.uniform(0, 0.06)), truth
 
     def losses(self, batch) -> dict[str, Tensor]:
         pixels, truth = batch
         answers = {name: value.float() for name, value in self.model(pixels).items()}
 
         seen = truth["visible"]
+        everywhere = torch.ones_like(seen)
         losses = {
-            name: cross_entropy(answers[name], truth[name])
-            if name in OF_THE_WALL
-            else cross_entropy(answers[name][seen], truth[name][seen])
+            name: mean_of(
+                cross_entropy(answers[name], truth[name], reduction="none"),
+                everywhere if name in OF_THE_WALL else seen,
+            )
             for name in CLASSES
         }
-        losses["centre"] = (answers["centre"] - truth["centre"])[seen].abs().mean() * 4
-        losses["visible"] = binary_cross_entropy_with_logits(
-            answers["visible"][:, 0][truth["decided"]], seen[truth["decided"]].float()
+        away = (answers["centre"] - truth["centre"]).abs().mean(dim=1)
+        losses["centre"] = mean_of(away, seen) * 4
+        doubt = binary_cross_entropy_with_logits(
+            answers["visible"][:, 0], seen.float(), reduction="none"
         )
+        losses["visible"] = mean_of(doubt, truth["decided"])
         return {"loss": sum(losses.values()), **losses}
 
     def sheet(self, model: Probe) -> UInt8[np.ndarray, "h w 3"]:
         """The frames whose shape it got wrong, out of 512 held-out ones (black: fewer than 24)."""
-        pixels, truth = probe_batch(np.random.default_rng(7), 512, self.device)
+        pixels, truth = to_device(probe_batch(np.random.default_rng(7), 512), self.device)
         wrong = (model(pixels)["shape"].argmax(1) != truth["shape"]) & truth["visible"]
         picture = torch.zeros(24, 3, *pixels.shape[-2:], device=self.device)
         found = ((pixels[wrong][:24] + 1) / 2).clamp(0, 1)
@@ -108,7 +114,7 @@ class ProbeStage:
 
 
 def probe_batch(
-    rng: np.random.Generator, count: int, device: torch.device
+    rng: np.random.Generator, count: int
 ) -> tuple[Float[Tensor, "n 3 h w"], dict[str, Tensor]]:
     """Frames and the truth about them. `decided`: not half in, half out of the picture.
 
@@ -116,7 +122,7 @@ def probe_batch(
     """
     scenes = [sample_scene(rng, pair=i % 4 == 3) for i in range(count)]
     times = rng.integers(0, 200, (count, 1)).astype(float)
-    frames = draw(scenes, times, device=device)[:, 0]
+    frames = draw(scenes, times)[:, 0]
     objects = list(scenes)
     for i, scene in enumerate(scenes):
         if scene.companion:
@@ -138,7 +144,7 @@ def probe_batch(
     truth["visible"] = torch.tensor(visible)
     truth["decided"] = torch.tensor(visible | hidden)
     truth["centre"] = torch.tensor(np.stack([s.centre(t)[0] for s, t in moments])).float()
-    return to_pixels(frames), {name: value.to(device) for name, value in truth.items()}
+    return to_pixels(frames), truth
 
 
 def alone(frames, half: int):
@@ -153,7 +159,7 @@ def alone(frames, half: int):
 @torch.no_grad()
 def accuracy(probe: Probe, device: torch.device, count: int = 2048) -> dict[str, float]:
     """Share of right answers on held-out renders; `centre`: mean error in picture sides."""
-    pixels, truth = probe_batch(np.random.default_rng(8), count, device)
+    pixels, truth = to_device(probe_batch(np.random.default_rng(8), count), device)
     answers = probe(pixels)
     seen = truth["visible"]
     result = {

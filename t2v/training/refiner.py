@@ -17,7 +17,8 @@ from t2v.models.refiner_unet import RefinerUNet
 from t2v.pipeline.refinement import refine
 from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import training_sigmas
-from t2v.training.clips import LAST_START, Clips, Pool, Teachers
+from t2v.training.batches import part
+from t2v.training.clips import LAST_START, Rendered, Teachers, token_ids
 from t2v.training.diffusion import DiffusionStage, without_dropout
 from t2v.training.drawing import draw
 from t2v.training.networks import REFINED_SIZE, SCHEDULE, new_refiner
@@ -39,16 +40,19 @@ class RefinerStage(DiffusionStage):
         super().__init__(without_dropout(new_refiner()), teachers, num_steps)
         self.settings = settings
         self.num_timesteps = 2 * settings.start_timestep  # with a margin for other starts
-        self.pool = Pool(lambda rng, count: draw_sharp_clips(rng, teachers, count), 300, 8)
 
     def parameter_groups(self) -> list[dict]:
         return [{"params": list(self.model.parameters())}]
 
-    def batch(self, rng: np.random.Generator, num_processes: int) -> Clips:
-        return self.pool.batch(rng, self.batch_size // num_processes)
+    def draw(self, rng: np.random.Generator, share: float) -> Rendered:
+        """8 consecutive frames from anywhere in a video, at the refiner's size."""
+        count = part(self.batch_size, share)
+        scenes = [sample_scene(rng) for _ in range(count)]
+        times = rng.integers(LAST_START, size=(count, 1)) + np.arange(float(CLIP_FRAMES))
+        return Rendered(draw(scenes, times, REFINED_SIZE), token_ids(self.tokenizer, scenes))
 
-    def losses(self, batch: Clips) -> dict[str, Tensor]:
-        return self.loss_of(batch, "sharp")
+    def losses(self, batch: Rendered) -> dict[str, Tensor]:
+        return self.loss_of(self.teachers.encode(batch), "sharp")
 
     def sheet(self, model: RefinerUNet) -> UInt8[np.ndarray, "h w 3"]:
         """Columns: scenes. Rows: upscaled, refined, and the same frame rendered sharp."""
@@ -67,8 +71,8 @@ class RefinerStage(DiffusionStage):
             times = np.arange(float(CHUNK_FRAMES))[None]
             sharp = draw([scene], times, REFINED_SIZE)[0, -4].numpy()
             # As a preview is: through the autoencoder at its own size.
-            latents = self.teachers.autoencoder.encode(draw([scene], times))
-            preview = self.teachers.autoencoder.decode(latents)
+            frames = draw([scene], times).to(self.teachers.device)
+            preview = self.teachers.autoencoder.decode(self.teachers.autoencoder.encode(frames))
             config = GenerationConfig(prompt=scene.caption, seed=seed)
             events = refine(refiner, config, [preview])
             refined = np.concatenate([event.frames for event in events if isinstance(event, Chunk)])
@@ -81,13 +85,3 @@ def upscale(frames: UInt8[np.ndarray, "f h w 3"]) -> UInt8[np.ndarray, "f H W 3"
     pixels = rearrange(torch.from_numpy(frames), "f h w c -> f c h w").float()
     pixels = interpolate(pixels, (REFINED_SIZE, REFINED_SIZE), mode="bicubic", antialias=True)
     return rearrange(pixels.round().clamp(0, 255).byte(), "f c h w -> f h w c").numpy()
-
-
-@torch.no_grad()
-def draw_sharp_clips(rng: np.random.Generator, teachers: Teachers, count: int) -> Clips:
-    """Latents of 8 consecutive frames from anywhere in a video, rendered at the refiner's size."""
-    scenes = [sample_scene(rng) for _ in range(count)]
-    starts = rng.integers(LAST_START, size=(count, 1))
-    times = (starts + np.arange(CLIP_FRAMES)).astype(float)
-    frames = draw(scenes, times, REFINED_SIZE, teachers.device)
-    return Clips(teachers.autoencoder.encode(frames), teachers.tokenize(scenes))
