@@ -7,6 +7,7 @@ work together it sees the plain world only: in the whole world, 4,000 steps of i
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -53,9 +54,6 @@ TEMPORAL_LAYERS = (
 NEW_LAYER_RATE = 2.0  # layers that a stage adds learn faster than those it found
 ALPHA_RATE = 15.0  # the APM's gates start at 0, where SiLU is flat: they need a faster rate
 NUM_TRAIN_TIMESTEPS = SCHEDULE["num_train_timesteps"]
-# Timesteps of single frames are uniform to this power: the schedule is made for clips, and noise
-# that hides half of a clip hides all of a frame.
-IMAGE_POWER = 2.0
 
 
 class Denoiser(nn.Module):
@@ -92,6 +90,9 @@ class DiffusionStage:
 
     last_rate = 0.02
     num_timesteps = NUM_TRAIN_TIMESTEPS  # that it learns, from 0
+    # Timesteps are uniform to this power, by the label of the loss. The schedule is made for clips:
+    # noise that hides half of a clip hides all of a single frame.
+    powers: ClassVar[dict[str, float]] = {"image": 2.0}
     new_scene: SceneSampler = staticmethod(sample_plain_scene)
 
     def __init__(self, model: nn.Module, teachers: Teachers, num_steps: int):
@@ -112,8 +113,7 @@ class DiffusionStage:
     def loss_of(self, clips: Clips, label: str) -> dict[str, Tensor]:
         b, device = len(clips), self.teachers.device
         uniform = torch.rand(b, device=device)
-        power = IMAGE_POWER if clips.latents.shape[2] == 1 else 1.0
-        timesteps = (self.num_timesteps * uniform**power).long()
+        timesteps = (self.num_timesteps * uniform ** self.powers.get(label, 1.0)).long()
         alpha_bar = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1, 1)
         signal, noise_level = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         noise = torch.randn_like(clips.latents)
