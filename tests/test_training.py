@@ -33,6 +33,15 @@ from t2v.training.recipe import STEPS, num_training_processes
 
 
 @pytest.fixture(scope="module")
+def stack():
+    return load_stack(list_presets()["shapes"], "cpu")
+
+
+def teachers_of(stack) -> Teachers:
+    return Teachers(stack.autoencoder, stack.text_encoder, stack.image_encoder, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder after two steps of every stage, with batches and sheets as small as they get."""
     folder = tmp_path_factory.mktemp("trained")
@@ -124,13 +133,16 @@ def test_the_loss_of_the_probe_falls_on_one_batch():
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_distilled_guidance_is_the_guidance_of_the_pipeline():
+def test_guidance_is_learnt_on_the_images_that_begin_a_video(stack):
+    rng = np.random.default_rng(0)
+    for stage, last in ((diffusion.WorldStage, 15), (distillation.GuidanceStage, 0)):
+        images, *_ = stage(diffusion.Denoiser(), teachers_of(stack), 1).draw(rng, share=4.0)
+        assert images.numbers.max() == last
+
+
+def test_distilled_guidance_is_the_guidance_of_the_pipeline(stack):
     """Other texts, other null anchors or another scale would teach what nobody asked for."""
-    preset = list_presets()["shapes"]
-    stack = load_stack(preset, "cpu")
-    teachers = Teachers(
-        stack.autoencoder, stack.text_encoder, stack.image_encoder, torch.device("cpu")
-    )
+    preset, teachers = list_presets()["shapes"], teachers_of(stack)
     denoiser = diffusion.Denoiser()
     for name in ("unet", "extractor", "anchor_tokens"):
         getattr(denoiser, name).load_state_dict(getattr(stack, name).state_dict())

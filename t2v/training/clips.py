@@ -85,10 +85,11 @@ def draw_images(
     count: int,
     tokenizer: PreTrainedTokenizerFast,
     sample: SceneSampler,
+    num_frames: int = CHUNK_FRAMES,
 ) -> Rendered:
-    """Single frames (f = 1) of first chunks, with their numbers: where things are when."""
+    """Single frames (f = 1) with their numbers, of the first so many: where things are when."""
     scenes = [sample(rng) for _ in range(count)]
-    numbers = rng.integers(CHUNK_FRAMES, size=count)
+    numbers = rng.integers(num_frames, size=count)
     frames = draw(scenes, numbers[:, None].astype(float))
     return Rendered(frames, token_ids(tokenizer, scenes), numbers=torch.from_numpy(numbers))
 

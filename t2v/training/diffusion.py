@@ -234,6 +234,7 @@ class MemoryStage(DiffusionStage):
     """Chunks from the middle of videos, mixed with all that the base has learnt before."""
 
     image_batch, image_weight = 16, 0.3  # keeps outlines crisp
+    image_frames = CHUNK_FRAMES  # images are one of the first so many frames
     first_batch = 8
     later_batch = 8
     share_of_returns = 0.1
@@ -243,7 +244,7 @@ class MemoryStage(DiffusionStage):
     def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered, Rendered]:
         common = self.tokenizer, self.new_scene
         counts = (part(n, share) for n in (self.image_batch, self.first_batch, self.later_batch))
-        images = draw_images(rng, next(counts), *common)
+        images = draw_images(rng, next(counts), *common, self.image_frames)
         first = draw_first_chunks(rng, next(counts), *common)
         later = draw_later_chunks(rng, next(counts), *common, self.share_of_returns)
         if not self.first_with_anchor:

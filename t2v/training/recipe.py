@@ -46,7 +46,7 @@ STEPS = {
     "cam": 1000,
     "apm": 2300,
     "world": 2800,
-    "guidance": 350,
+    "guidance": 750,
     "refiner": 1000,
     "probe": 2000,
 }
