@@ -133,9 +133,10 @@ def test_the_loss_of_the_probe_falls_on_one_batch():
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_guidance_is_learnt_on_the_images_that_begin_a_video(stack):
+def test_in_the_whole_world_single_frames_are_those_that_begin_a_video(stack):
     rng = np.random.default_rng(0)
-    for stage, last in ((diffusion.WorldStage, 15), (distillation.GuidanceStage, 0)):
+    lasts = {diffusion.ApmStage: 15, diffusion.WorldStage: 0, distillation.GuidanceStage: 0}
+    for stage, last in lasts.items():
         images, *_ = stage(diffusion.Denoiser(), teachers_of(stack), 1).draw(rng, share=4.0)
         assert images.numbers.max() == last
 

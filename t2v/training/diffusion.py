@@ -320,6 +320,8 @@ class WorldStage(ApmStage):
     name = "world"
     learning_rate = 4e-4
     image_batch, image_weight = 32, 0.4  # new shapes are learnt from them first
+    image_frames = 1  # all that is ever drawn alone
+    powers: ClassVar = {"image": 1.5, "clip": 0.7}  # noisier: where and which way is decided there
     new_scene: SceneSampler = staticmethod(sample_scene)
 
 

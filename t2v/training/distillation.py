@@ -26,9 +26,8 @@ class GuidanceStage(WorldStage):
     learning_rate = 3e-4
     last_rate = 0.02
     image_batch, first_batch, later_batch = 24, 12, 4
-    image_frames = 1  # all that is ever drawn alone
     first_with_anchor = True
-    powers: ClassVar = {"image": 1.0, "clip": 0.45}  # noisier: where and which way is decided there
+    powers: ClassVar = {"image": 1.0, "clip": 0.45}  # noisier still
 
     def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
         super().__init__(model, teachers, num_steps)
