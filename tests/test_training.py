@@ -29,7 +29,7 @@ from t2v.training import (
 )
 from t2v.training.clips import Teachers
 from t2v.training.probe import Probe, ProbeStage
-from t2v.training.recipe import STEPS, num_training_processes
+from t2v.training.recipe import STEPS, num_training_processes, training_steps
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,15 @@ def test_the_loss_of_the_probe_falls_on_one_batch():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(("has_gpu", "times"), [(True, 1), (False, 2)])
+def test_cpus_take_more_steps_of_smaller_batches(monkeypatch, has_gpu, times):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    steps, until = training_steps(["cam=7", "probe=3"], None)
+    assert (steps["cam"], steps["probe"], until) == (7, 3, "probe")
+    assert steps["world"] == times * STEPS["world"]
+    assert steps["encoders"] == STEPS["encoders"]
 
 
 def test_in_the_whole_world_single_frames_are_those_that_begin_a_video(stack):

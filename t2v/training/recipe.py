@@ -37,16 +37,16 @@ from t2v.training.probe import ProbeStage, accuracy
 from t2v.training.refiner import RefinerStage
 
 
-# Steps of every stage.
+# Steps of every stage, on a GPU.
 STEPS = {
     "autoencoder": 1900,
-    "encoders": 500,
-    "images": 2000,
-    "clips": 1400,
-    "cam": 1000,
-    "apm": 2300,
-    "world": 2800,
-    "guidance": 750,
+    "encoders": 900,
+    "images": 1400,
+    "clips": 625,
+    "cam": 300,
+    "apm": 475,
+    "world": 1500,
+    "guidance": 560,
     "refiner": 1000,
     "probe": 2000,
 }
@@ -61,6 +61,7 @@ DIFFUSION_STAGES = {
 SEED = 0
 GPU_SHARE = 4.0  # batches a step: an H200 takes 152 ms for four of the world's, 257 ms for eight
 GPU_SHARE_OF_ENCODERS = 2.0  # more captions than CPUs can write beside it
+MORE_ON_CPUS = 2  # times the steps of the diffusion stages, which take one batch there
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 
 
@@ -179,7 +180,8 @@ def training_steps(changes: list[str], until: str | None) -> tuple[dict[str, int
         ConfigError: a stage is unknown, or a number of steps is no positive whole number.
     """
     until = until or list(STEPS)[-1]
-    steps = dict(STEPS)
+    more = 1 if torch.cuda.is_available() else MORE_ON_CPUS
+    steps = {name: n * more if name in DIFFUSION_STAGES else n for name, n in STEPS.items()}
     for change in changes:
         name, _, number = change.partition("=")
         if name not in STEPS or not number.isdecimal() or int(number) < 1:
