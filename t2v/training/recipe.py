@@ -47,7 +47,7 @@ STEPS = {
     "apm": 475,
     "world": 1500,
     "guidance": 560,
-    "refiner": 1000,
+    "refiner": 1700,
     "probe": 2000,
 }
 DIFFUSION_STAGES = {
