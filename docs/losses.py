@@ -1,7 +1,7 @@
 """Draws the loss curves of `t2v train`: one plot a stage, one line a loss.
 
-python docs/losses.py             # of the bundled weights: docs/training/*.jsonl
-python docs/losses.py training    # of a run of one's own: its --work
+python -m docs.losses             # of the bundled weights: docs/training/*.jsonl
+python -m docs.losses training    # of a run of one's own: its --work
 """
 
 import argparse
