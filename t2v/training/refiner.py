@@ -1,4 +1,4 @@
-"""Stage 8: the refiner, which learns what the same world looks like in 176 x 176 pixels.
+"""Stage 9: the refiner, which learns what the same world looks like in 176 x 176 pixels.
 
 It never sees a preview. SDEdit hides what is wrong with one under noise, so all that the refiner
 has to know is how sharp videos look under that much noise and less.
