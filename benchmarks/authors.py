@@ -1,17 +1,17 @@
-"""The authors' way: what their released code computes for a chunk, with the networks of this
-repository (which give their numbers: tests/test_goldens.py).
+"""The authors' way: what their released code computes for a chunk.
 
-Theirs is how often, at what size and in what order the networks run. In the Streaming T2V Stage:
+It runs the networks of this repository, which give the same numbers (tests/test_goldens.py), as
+often, at the sizes and in the order that their code does. In the Streaming T2V Stage:
 
 * text, anchor and null anchor are encoded for every chunk;
 * text and anchor are copied to every frame: keys, values and the APM's mixing are computed for
   each copy, in every layer, at every step;
-* the conditioning frames are encoded to features at every step, for both halves of the guidance;
-* no work that the halves share is shared;
-* the autoencoder encodes the conditioning frames, and once more among 16, for nothing;
+* the conditioning frames are encoded to features at every step, for both texts of guidance;
+* both texts repeat the work that does not depend on them;
+* the autoencoder encodes the conditioning frames, and again among 16, without using the result;
 * 16 frames are decoded, of which 8 are kept.
 
-In the refinement frames of 720 x 720 get black bars to 1280 x 720, the halves of the guidance are
+In the refinement, frames of 720 x 720 get black bars to 1280 x 720, the two texts of guidance are
 two calls, and the autoencoder computes in float32, one frame at a time. Left out, in their favour:
 every temporal attention of their refiner is computed twice.
 """
@@ -24,21 +24,20 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, GenerationConfig
 from t2v.models.attention import TextContext
 from t2v.models.autoencoder import to_pixels
 from t2v.models.cam import FeatureExtractor
-from t2v.models.refiner_unet import RefinerUNet
-from t2v.models.unet import StreamingUNet
+from t2v.models.streaming_unet import StreamingUNet
+from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.denoising import Latents, Outputs, Predict, guided, in_precision
 from t2v.pipeline.initialization import draw_chunk
-from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import SDEditSampler
-from t2v.pipeline.stack import Stack
+from t2v.pipeline.stack import Refiner, Stack
 from t2v.pipeline.streaming_t2v import Memory
+from t2v.settings.config import GenerationConfig
 
 
-Network = StreamingUNet | FeatureExtractor | RefinerUNet
+Network = StreamingUNet | FeatureExtractor | VideoUNet
 ASPECT = 16 / 9  # of what their refiner sees
 
 
@@ -54,7 +53,7 @@ class CopiedText(TextContext):
 
 
 def copy_text(network: Network, embeds: Tensor, num_frames: int, *more: Tensor) -> CopiedText:
-    """What `prepare_text` gives, computed once a frame."""
+    """Computes what `prepare_text` does, once per frame."""
     copies = (tensor.repeat_interleave(num_frames, dim=0) for tensor in (embeds, *more))
     return CopiedText(network.prepare_text(*copies).keys_values, None, len(embeds))
 
@@ -63,7 +62,7 @@ def copy_text(network: Network, embeds: Tensor, num_frames: int, *more: Tensor) 
 def draw_next_chunk(
     stack: Stack, config: GenerationConfig, index: int, memory: Memory
 ) -> UInt8[np.ndarray, "f h w 3"]:
-    """The 8 new frames of a chunk. Compare `t2v.pipeline.streaming_t2v.draw_next_chunk`."""
+    """Draws the new frames of a chunk. Compare `t2v.pipeline.streaming_t2v.draw_next_chunk`."""
     device, dtype = stack.device, stack.unet.dtype
     embeds = stack.text_encoder.encode([config.negative_prompt, config.prompt])
     anchor = to_pixels(torch.from_numpy(memory.anchor_frame)[None]).to(device)
@@ -71,10 +70,12 @@ def draw_next_chunk(
     anchor_tokens = stack.anchor_tokens(stack.image_encoder(anchors))
     cond_frames = torch.from_numpy(memory.cond_frames)[None].to(device)
     stack.autoencoder.encode(cond_frames)
-    stack.autoencoder.encode(cond_frames.repeat(1, CHUNK_FRAMES // NUM_COND_FRAMES, 1, 1, 1))
+    chunking = stack.chunking
+    repeats = chunking.chunk_frames // chunking.overlap
+    stack.autoencoder.encode(cond_frames.repeat(1, repeats, 1, 1, 1))
     predict = new_predict(stack, embeds, anchor_tokens, to_pixels(cond_frames).to(dtype))
     *_, (latents, _) = draw_chunk(stack, config, "streaming_t2v", index, predict)
-    return stack.autoencoder.decode(latents)[NUM_COND_FRAMES:]
+    return stack.autoencoder.decode(latents)[chunking.overlap :]
 
 
 def new_predict(
@@ -83,7 +84,7 @@ def new_predict(
     anchor_tokens: Float[Tensor, "2 m d"],
     cond_pixels: Float[Tensor, "1 k 3 H W"],
 ) -> Predict:
-    """What runs at every step."""
+    """The networks as they run at every step."""
     pixels = cond_pixels.expand(2, -1, -1, -1, -1)
 
     def predict(latents: Latents, timestep: Tensor) -> Outputs:
@@ -91,10 +92,10 @@ def new_predict(
         cam = stack.extractor(
             both,
             timestep,
-            copy_text(stack.extractor, embeds, NUM_COND_FRAMES),
+            copy_text(stack.extractor, embeds, pixels.shape[1]),
             stack.extractor.encode_frames(pixels),
         )
-        text = copy_text(stack.unet, embeds, CHUNK_FRAMES, anchor_tokens)
+        text = copy_text(stack.unet, embeds, latents.shape[2], anchor_tokens)
         return stack.unet(both, timestep, text, cam)
 
     return predict
@@ -104,7 +105,7 @@ def new_predict(
 def refine_chunk(
     refiner: Refiner, config: GenerationConfig, frames: UInt8[np.ndarray, "f h w 3"]
 ) -> UInt8[np.ndarray, "f H W 3"]:
-    """One chunk, refined, with its black bars.
+    """Refines one chunk, with its black bars.
 
     Args:
         refiner: its autoencoder in float32.
@@ -139,7 +140,7 @@ def refine_chunk(
 def padded_frames(
     refiner: Refiner, frames: UInt8[np.ndarray, "f h w 3"]
 ) -> list[Float[Tensor, "1 1 H W 3"]]:
-    """Upscaled square frames between black bars, each for itself."""
+    """Upscales square frames and adds black bars; one tensor per frame."""
     height, width = refiner.refined_size(frames.shape[1:3])
     multiple = refiner.autoencoder.downsampling
     bar = (round(height * ASPECT / multiple) * multiple - width) // 2

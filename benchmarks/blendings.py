@@ -9,25 +9,26 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from t2v.config import BLENDINGS, GenerationConfig
-from t2v.evaluation import HELD_OUT, generate
+from t2v.evaluation.metrics.flow import flow_magnitudes
+from t2v.evaluation.metrics.intervals import mean, ratio_of_means, with_interval
+from t2v.evaluation.metrics.seams import seam_and_within_change
+from t2v.evaluation.samples import HELD_OUT, generate
 from t2v.events import Chunk
-from t2v.metrics.flow import flow_magnitudes
-from t2v.metrics.intervals import mean, ratio_of_means, with_interval
-from t2v.metrics.seams import seam_and_within_change
 from t2v.pipeline.refinement import refine
-from t2v.pipeline.refiner import Refiner
-from t2v.pipeline.stack import Stack
-from t2v.presets import Preset
+from t2v.pipeline.stack import Refiner, Stack
+from t2v.settings.config import BLENDINGS, GenerationConfig
+from t2v.settings.presets import Preset
 from t2v.training.refiner import upscale
-from t2v.training.world import Scene, sample_scene
+from t2v.worlds import world_of
+from t2v.worlds.world import Scene
 
 
 JOIN_PROMPTS, JOIN_SEEDS, JOIN_CHUNKS = 8, 3, 14  # 120 frames
 
 
 def held_out(preset: Preset, count: int, num_chunks: int) -> list[tuple[Scene, GenerationConfig]]:
-    scenes = [sample_scene(np.random.default_rng(HELD_OUT + i), pair=False) for i in range(count)]
+    world = world_of(preset.weights_folder)
+    scenes = [world.sample(np.random.default_rng(HELD_OUT + i), pair=False) for i in range(count)]
     return [
         (scene, preset.config(prompt=scene.caption, seed=i, num_chunks=num_chunks, refine=True))
         for i, scene in enumerate(scenes)
@@ -76,7 +77,8 @@ def join_measures(refiner: Refiner, video: np.ndarray, bicubic: np.ndarray) -> t
     alone, and for the largest change anywhere from the overlap's beginning to its end.
     """
     settings = refiner.settings
-    ends = list(range(settings.chunk_frames, len(video), settings.chunk_frames - settings.overlap))
+    chunking = settings.chunking
+    ends = list(range(chunking.chunk_frames, len(video), chunking.new_frames))
     change = np.abs(np.diff(video.astype(np.int16) - bicubic, axis=0)).mean(axis=(1, 2, 3))
     overlaps = [slice(end - settings.overlap - 1, end) for end in ends]
     outside = np.ones(len(change), dtype=bool)

@@ -19,13 +19,12 @@ from pathlib import Path
 
 import torch
 
-from t2v.config import NUM_NEW_FRAMES
+from t2v.device import default_preset
 from t2v.events import Chunk
+from t2v.generator import Generator
 from t2v.media.images import resize
 from t2v.media.segments import write_segment
-from t2v.pipeline.stack import load_stack
-from t2v.pipeline.streaming_t2v import stream
-from t2v.presets import default_preset, find_preset
+from t2v.settings.presets import find_preset
 
 
 SHORT_FRAMES, LONG_FRAMES = 24, 400
@@ -35,14 +34,14 @@ def measure_speed(preset_name: str, num_chunks: int) -> dict:
     """Seconds from an empty process, and per chunk (median; all but the first)."""
     preset = find_preset(preset_name)
     started = time.perf_counter()
-    stack = load_stack(preset)
+    generator = Generator.load(preset, refine=False)
     ready = time.perf_counter() - started
 
     config = preset.config(prompt=preset.examples[0], num_chunks=num_chunks)
     durations, first_segment = [], 0.0
     with tempfile.TemporaryDirectory() as folder:
         before = time.perf_counter()
-        for event in stream(stack, config):
+        for event in generator.stream(config):
             if isinstance(event, Chunk):
                 frames = resize(event.frames, preset.display_size)
                 segment = Path(folder, f"{event.index}.mp4")
@@ -56,7 +55,7 @@ def measure_speed(preset_name: str, num_chunks: int) -> dict:
         "seconds_to_first_segment": first_segment,
         "seconds_per_chunk": per_chunk,
         "slowest_chunk": max(durations[1:]),
-        "real_time_factor": NUM_NEW_FRAMES / preset.fps / per_chunk,
+        "real_time_factor": preset.chunking.new_frames / preset.fps / per_chunk,
     }
 
 
@@ -69,8 +68,9 @@ def peak_memory(preset_name: str, num_frames: int) -> float:
 
 def _peak_memory(preset_name: str, num_frames: int) -> float:
     preset = find_preset(preset_name)
-    config = preset.config(prompt=preset.examples[0], num_chunks=num_frames // NUM_NEW_FRAMES - 1)
-    for _ in stream(load_stack(preset), config):
+    num_chunks = preset.chunking.num_chunks(num_frames)
+    config = preset.config(prompt=preset.examples[0], num_chunks=num_chunks)
+    for _ in Generator.load(preset, refine=False).stream(config):
         pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

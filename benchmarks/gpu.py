@@ -26,17 +26,18 @@ import numpy as np
 import torch
 
 from benchmarks import authors
+from benchmarks.helios import HELIOS_PLANS, measure_helios
 from benchmarks.sizes import new_refiner, new_stack
-from t2v.config import NUM_COND_FRAMES, GenerationConfig, RefinerSettings
 from t2v.events import Chunk
 from t2v.media.segments import write_segment
 from t2v.models.autoencoder import FrameAutoencoder
 from t2v.pipeline.acceleration import choose_attention, compile_networks, use_channels_last
+from t2v.pipeline.loading import default_device
 from t2v.pipeline.refinement import refine
-from t2v.pipeline.refiner import Refiner
-from t2v.pipeline.stack import Stack, default_device
+from t2v.pipeline.stack import Refiner, Stack
 from t2v.pipeline.streaming_t2v import Memory, stream
-from t2v.presets import list_presets
+from t2v.settings.config import GenerationConfig, RefinerSettings
+from t2v.settings.presets import list_presets
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,18 @@ VARIANTS = ("sdpa", "xformers", "channels_last", "compiled")  # of our way, one 
 
 @dataclass
 class Clock:
-    """Measures, as long as there is time. On a CPU it counts the seconds that its cores worked for
-    this process, all together, so that other programs do not count."""
+    """Measures as long as there is time.
+
+    On a CPU it counts the seconds that all cores worked for this process, so that other programs
+    do not count.
+    """
 
     device: torch.device
     minutes: float
     began: float = 0.0
     skipped: list[str] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.began = self.now()
 
     def now(self) -> float:
@@ -125,6 +129,9 @@ def measure(plan: Plan, device: torch.device, clock: Clock) -> dict:
     if device.type == "cuda":
         result |= measure_memory(clock, stack, config)
         result |= measure_variants(clock, stack, config)
+        del stack  # the next one needs its room
+        torch.cuda.empty_cache()
+    result |= measure_helios(HELIOS_PLANS[device.type], clock)
     return result | {
         "skipped": clock.skipped,
         "seconds": clock.now() - clock.began,
@@ -135,7 +142,7 @@ def measure_base(plan: Plan, clock: Clock, stack: Stack, config: GenerationConfi
     """One chunk of 8 new frames, and the first playable segment."""
     result = {"first_segment": first_segment(clock, stack, config)}
     theirs = new_stack(plan.size, plan.frame_size, stack.device, torch.float32)
-    memory = new_memory(plan.frame_size)
+    memory = new_memory(theirs)
 
     def draw(tf32: bool) -> None:
         with tensor_cores(tf32):
@@ -229,11 +236,9 @@ def first_segment(clock: Clock, stack: Stack, config: GenerationConfig) -> float
 
 
 def next_chunk(stack: Stack, config: GenerationConfig) -> Callable[[], Chunk]:
-    """A function that draws one more chunk of a video that goes on and on."""
+    """A function that draws one more chunk of an endless video."""
     events = (
-        event
-        for event in stream(stack, config, 1, new_memory(stack.frame_size))
-        if isinstance(event, Chunk)
+        event for event in stream(stack, config, 1, new_memory(stack)) if isinstance(event, Chunk)
     )
     return lambda: next(events)
 
@@ -243,9 +248,10 @@ def refine_once(refiner: Refiner, config: GenerationConfig, frames: np.ndarray) 
         pass
 
 
-def new_memory(size: tuple[int, int]) -> Memory:
-    frames = np.random.default_rng(0).integers(0, 256, (NUM_COND_FRAMES, *size, 3), np.uint8)
-    return Memory(frames, frames[0])
+def new_memory(stack: Stack) -> Memory:
+    shape = (stack.chunking.overlap, *stack.frame_size, 3)
+    frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return Memory(cond_frames=frames, anchor_frame=frames[0])
 
 
 def new_frames(settings: RefinerSettings, size: tuple[int, int]) -> np.ndarray:
@@ -258,8 +264,11 @@ def ratio(ours: float | None, theirs: float | None) -> float | None:
 
 @contextmanager
 def tensor_cores(are_allowed: bool) -> Iterator[None]:
-    """Float32 in the reduced precision of tensor cores (TF32), or not: as their code comes, torch
-    uses it for convolutions and not for the rest; an environment variable may allow it for all."""
+    """Allow or forbid the reduced precision of tensor cores (TF32) for float32.
+
+    As the authors' code comes, torch uses it for convolutions and not for the rest. An environment
+    variable may allow it for everything.
+    """
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = are_allowed
     torch.backends.cudnn.allow_tf32 = True

@@ -23,21 +23,18 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.blendings import JOIN_PROMPTS, held_out, joins, refined
-from t2v.checkpoints import load_weights
-from t2v.config import NUM_NEW_FRAMES
-from t2v.evaluation import attribute_rows, generate, render
+from t2v.evaluation.attributes import attribute_rows
+from t2v.evaluation.metrics.intervals import ratio_of_means, with_interval
+from t2v.evaluation.metrics.sharpness import outline_gradient
+from t2v.evaluation.report import load_probe
+from t2v.evaluation.samples import generate, render
 from t2v.events import Chunk
+from t2v.generator import Generator
 from t2v.media.images import contact_sheet, resize
-from t2v.metrics.intervals import ratio_of_means, with_interval
-from t2v.metrics.sharpness import outline_gradient
+from t2v.pipeline.loading import load_refiner, load_stack
 from t2v.pipeline.refinement import refine
-from t2v.pipeline.refiner import Refiner, load_refiner
-from t2v.pipeline.stack import Stack, load_stack
-from t2v.pipeline.streaming_t2v import stream
-from t2v.pipeline.turns import take_turns
-from t2v.presets import Preset, find_preset
-from t2v.training.drawing import draw
-from t2v.training.probe import Probe
+from t2v.pipeline.stack import Refiner, Stack
+from t2v.settings.presets import Preset, find_preset
 from t2v.training.refiner import upscale
 
 
@@ -47,10 +44,12 @@ SHORT_FRAMES, LONG_FRAMES = 48, 400
 SHEET_SCENES = 8
 
 
-def sharpness(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int, sheet) -> dict:
+def sharpness(
+    stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int, sheet: Path | None
+) -> dict:
     """Outlines of refined frames against bicubic ones, and what the probe sees in them."""
-    probe = Probe().eval()
-    load_weights(probe, preset.weights_folder / "probe")
+    probe = load_probe(preset)
+    world = probe.world
     scenes, previews, sharp, gradients, real = [], [], [], [], []
     for scene, config in tqdm(held_out(preset, num_prompts, SHARP_CHUNKS), desc="sharpness"):
         preview = generate(stack, config)
@@ -59,8 +58,8 @@ def sharpness(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int, 
         sharp.append(refined(refiner, config, preview))
         gradients.append(mean_gradients(sharp[-1], upscale(preview)))
         times = np.arange(float(len(preview)))[None]
-        rendered = draw([scene], times, sharp[-1].shape[1])[0].numpy()
-        real.append(mean_gradients(rendered, upscale(render(scene, len(preview)))))
+        rendered = world.draw([scene], times, sharp[-1].shape[1])[0].numpy()
+        real.append(mean_gradients(rendered, upscale(render(world, scene, len(preview)))))
     if sheet:
         write_sheet(sheet, previews, sharp)
     small = [resize(video, preset.frame_size) for video in sharp]
@@ -105,14 +104,11 @@ def latency(stack: Stack, refiner: Refiner, preset: Preset) -> dict:
     """
     config = preset.config(prompt=preset.examples[0], num_chunks=LATENCY_CHUNKS, refine=True)
     settings = refiner.settings
+    num_frames = preset.chunking.num_frames(config.num_chunks)
     made, out, steps, num_made, num_out = {}, [], [], 0, 0
     own_time = 0.0
     before = time.perf_counter()
-    for event in take_turns(
-        stream(stack, config),
-        lambda frames: refine(refiner, config, frames),
-        settings,
-    ):
+    for event in Generator.from_networks(preset, stack, lambda: refiner).stream(config):
         now = time.perf_counter()
         steps.append(now - before)
         if event.stage == "refinement":
@@ -122,7 +118,7 @@ def latency(stack: Stack, refiner: Refiner, preset: Preset) -> dict:
             num_made += len(event.frames)
         elif isinstance(event, Chunk):
             num_out += len(event.frames)
-            if num_out < config.num_frames:  # the last overlap follows its chunk as a piece alone
+            if num_out < num_frames:  # the last overlap follows its chunk as a piece alone
                 last_seen = min(num_out + settings.overlap, num_made) - 1
                 out.append(now - made[last_seen])
         before = now
@@ -137,7 +133,7 @@ def latency(stack: Stack, refiner: Refiner, preset: Preset) -> dict:
 
 
 def peak_memory(preset_name: str, num_frames: int) -> float:
-    """MB that a process of its own used at most to refine so many frames, causally."""
+    """Peak memory in MB of a separate process that refines this many frames causally."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_peak_memory, (preset_name, num_frames))
 
@@ -148,9 +144,10 @@ def _peak_memory(preset_name: str, num_frames: int) -> float:
     refiner = load_refiner(preset, stack=stack)
     config = preset.config(prompt=preset.examples[0], num_chunks=4, refine=True)
     frames = generate(stack, config)
-    pieces = (frames[i : i + NUM_NEW_FRAMES] for i in cycle(range(0, len(frames), NUM_NEW_FRAMES)))
+    num_new = stack.chunking.new_frames
+    pieces = (frames[i : i + num_new] for i in cycle(range(0, len(frames), num_new)))
 
-    for _ in refine(refiner, config, islice(pieces, num_frames // NUM_NEW_FRAMES)):
+    for _ in refine(refiner, config, islice(pieces, num_frames // num_new)):
         pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -197,7 +194,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def described(row) -> str:
+def described(row: object) -> str:
     if isinstance(row, dict):
         return f"{row['value']:.3f}  ({row['low']:.3f} .. {row['high']:.3f}, n = {row['count']})"
     return f"{row:.3f}" if isinstance(row, float) else str(row)

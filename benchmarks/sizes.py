@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from t2v.config import RefinerSettings
 from t2v.models.autoencoder import FrameAutoencoder
 from t2v.models.encoders import OpenClipImageEncoder, OpenClipTextEncoder
-from t2v.models.refiner_unet import RefinerUNet
-from t2v.pipeline.refiner import Refiner
+from t2v.models.networks import build_networks, fill_buffers
+from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.sdedit import training_sigmas
-from t2v.pipeline.stack import Stack, build_networks, fill_buffers
-from t2v.weights import refiner as paper_refiner
-from t2v.weights.modelscope import CONFIGS, UNET, write_configs
+from t2v.pipeline.stack import Refiner, Stack
+from t2v.settings.config import RefinerSettings
+from t2v.weights import convert_refiner as paper_refiner
+from t2v.weights.convert import CONFIGS, UNET, write_configs
 
 
 MIDDLE_UNET = UNET | {
@@ -96,7 +96,7 @@ def new_stack(
 def new_refiner(size: str, stack: Stack, settings: RefinerSettings) -> Refiner:
     """A refiner that shares the stack's encoder and autoencoder."""
     with torch.device("meta"):
-        unet = RefinerUNet.from_config(SIZES[size]["refiner"])
+        unet = VideoUNet.from_config(SIZES[size]["refiner"])
     return Refiner(
         name=size,
         unet=randomize(unet, stack.device, stack.unet.dtype),

@@ -1,21 +1,34 @@
-"""Takes the pictures of the page: before, during and after a run, wide and narrow, light and dark.
+"""Takes the pictures of the page, narrow, wide and very wide, light and dark.
 
 python app.py --port 7860 &
 python docs/screenshots.py http://127.0.0.1:7860
+
+Of one run: before it, waiting for its first chunk, while it is made, and finished. A second run,
+refined, is compared with its preview; a third one, without the CAM, with the first.
 """
 
 import argparse
 import io
 import shutil
+import time
+from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 
-SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
-SEEN = 1.5  # seconds of the video that were played when "during" is taken
+SIZES = {"narrow": (390, 844), "wide": (1280, 900), "full": (1920, 1080)}
+PICTURES = (
+    ("narrow", "light"),
+    ("wide", "light"),
+    ("wide", "dark"),
+    ("narrow", "dark"),
+    ("full", "light"),
+)
+COLOURS = 200  # of a picture: flat surfaces need few
 CHROMIUM = "/usr/bin/chromium"
+MINUTES = 60_000  # as Playwright counts
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
+    parser.add_argument("--chunks", type=int, default=10)
     parser.add_argument("--animation", type=Path, help="record one run as this GIF instead")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
@@ -40,65 +54,134 @@ def main() -> None:
         if options.animation:
             animate(browser, options.url, options.animation)
             return
-        for size in SIZES:
-            for scheme in ("light", "dark"):
-                take(browser, options.url, options.out, size, scheme)
+        take_all(browser, options.url, options.out, options.chunks)
         browser.close()
 
 
-def take(browser: Browser, url: str, out: Path, size: str, scheme: str) -> None:
+def take_all(browser: Browser, url: str, out: Path, num_chunks: int) -> None:
+    """All pictures, of one page that changes its size and its scheme."""
+    page = browser.new_page()
+    page.set_default_timeout(10 * MINUTES)
+    page.set_viewport_size(sized("narrow"))
+    page.goto(f"{url}?new&__theme=light")
+    page.get_by_role("button", name="Generate", exact=True).wait_for()
+    page.wait_for_timeout(2000)
+    take(page, out, "first")
+
+    generate(page, num_chunks)
+    page.locator("#cover img").wait_for()
+    take(page, out, "waiting")
+    page.wait_for_function("document.querySelector('#live video')?.currentTime > 1")
+    take(page, out, "making")
+    page.locator(".status.finished").wait_for()
+    page.locator("#screen.over").wait_for()
+    take(page, out, "finished")
+
+    generate(page, 2, refine=True)
+    page.locator("#refined-screen.over").wait_for()
+    page.get_by_role("button", name="Show side by side").click()
+    page.wait_for_function("document.querySelector('#compared video')?.readyState > 1")
+    take(page, out, "comparing")
+    take_runs(page, out, num_chunks)
+
+
+def take_runs(page: Page, out: Path, num_chunks: int) -> None:
+    """A run with the CAM and one of the same seed without it, their measurements and slices."""
+    page.set_viewport_size(sized("wide"))
+    runs = [shown_run(page)]
+    for use_cam in (True, False):
+        if not use_cam:
+            page.locator("#memory .label-wrap").click()
+            page.get_by_label("CAM", exact=True).uncheck()
+            page.locator("#more-settings .label-wrap").click()
+            page.get_by_label("New seed for every video").uncheck()
+        generate(page, num_chunks)
+        page.wait_for_function("(before) => !location.search.includes(before)", arg=runs[-1])
+        page.locator(".status.finished").wait_for()
+        runs.append(shown_run(page))
+    take_comparison(page, out, runs[1])
+
+
+def take_comparison(page: Page, out: Path, other: str) -> None:
+    """The measurements of the run that is shown, and its comparison with another one."""
+    page.locator("#comparison .label-wrap").click()
+    page.get_by_label("The other video").fill(other)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator("#comparison .slice").nth(1).wait_for()
+    ready = "[...document.querySelectorAll('.pair video')].every((video) => video.readyState > 2)"
+    page.wait_for_function(ready)
+    page.get_by_label("Position in both videos").fill("600")
+    page.wait_for_timeout(2000)
+    for name, panel, size, scheme in (
+        ("measured", "#measures", "wide", "light"),
+        ("compared", "#comparison", "wide", "light"),
+        ("compared", "#comparison", "narrow", "dark"),
+    ):
+        look(page, size, scheme)
+        save(page.locator(panel).screenshot(), out / f"{name}-{size}-{scheme}.png")
+
+
+def shown_run(page: Page) -> str:
+    return page.evaluate("new URLSearchParams(location.search).get('run') ?? 'none'")
+
+
+def sized(size: str) -> ViewportSize:
     width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1
-    )
-    page = context.new_page()
-    page.goto(f"{url}?__theme={scheme}")
-    page.get_by_role("button", name="Generate").wait_for()
-    page.wait_for_timeout(1000)
-    picture(page, out / f"before-{size}-{scheme}.png")
+    return {"width": width, "height": height}
 
-    generate_an_example(page)
-    page.wait_for_function(f"document.querySelector('#live video')?.currentTime > {SEEN}")
-    picture(page, out / f"during-{size}-{scheme}.png")
 
-    page.locator(".status.finished").wait_for(timeout=600_000)
-    page.locator("#screen.over").wait_for(timeout=60_000)
-    page.wait_for_timeout(500)
-    picture(page, out / f"after-{size}-{scheme}.png")
-    context.close()
+def take(page: Page, out: Path, moment: str) -> None:
+    for size, scheme in PICTURES:
+        look(page, size, scheme)
+        save(page.screenshot(full_page=True), out / f"{moment}-{size}-{scheme}.png")
+
+
+def look(page: Page, size: str, scheme: str) -> None:
+    page.set_viewport_size(sized(size))
+    is_dark = scheme == "dark"
+    page.evaluate("(isDark) => document.body.classList.toggle('dark', isDark)", is_dark)
+    page.wait_for_timeout(250)
+
+
+def save(png: bytes, path: Path) -> None:
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def generate(page: Page, num_chunks: int, *, refine: bool = False) -> None:
+    """The third example's prompt: its object never leaves the picture."""
+    prompt = page.locator("#examples button").nth(2).get_attribute("title")
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#chunks input").fill(str(num_chunks))
+    page.get_by_label("Refine", exact=True).set_checked(refine)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    page.wait_for_function("location.search.includes('run=')")
 
 
 def animate(browser: Browser, url: str, path: Path, frames_per_second: int = 4) -> None:
     """The wide page from the click on Generate until the finished video is shown."""
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.goto(f"{url}?__theme=light")
-    page.get_by_role("button", name="Generate").wait_for()
+    page.get_by_role("button", name="Generate", exact=True).wait_for()
     page.wait_for_timeout(1000)
-    generate_an_example(page)
-    pictures = []
+    generate(page, 10)
+    pictures, times = [], []
     while not page.locator("#screen.over").count():
+        times.append(time.monotonic())
         pictures.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
         page.wait_for_timeout(1000 / frames_per_second)
+    # Each picture stays as long as it took until the next: a screenshot is slow on a busy machine.
+    durations = [round(1000 * (after - before)) for before, after in pairwise(times)] + [2000]
     small = [picture.resize((960, 645), Image.Resampling.LANCZOS) for picture in pictures]
     small = [picture.quantize(96, dither=Image.Dither.NONE) for picture in small]
     small[0].save(
         path,
         save_all=True,
         append_images=small[1:],
-        duration=1000 // frames_per_second,
+        duration=durations,
         loop=0,
         optimize=True,
     )
-
-
-def generate_an_example(page: Page) -> None:
-    page.locator("#examples button").nth(2).click()  # its object never leaves the picture
-    page.wait_for_timeout(500)
-    page.get_by_role("button", name="Generate").click()
-
-
-def picture(page: Page, path: Path) -> None:
-    page.screenshot(path=path, full_page=True)
 
 
 if __name__ == "__main__":

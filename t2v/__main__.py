@@ -1,8 +1,6 @@
-"""python -m t2v"""
+"""`python -m t2v` is `longtake`."""
 
-import sys
-
-from t2v.cli import main
+from t2v.cli import run
 
 
-sys.exit(main())
+run()

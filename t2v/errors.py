@@ -1,8 +1,8 @@
-"""Errors that a user can do something about: raised deep, shown at the edge."""
+"""Errors that a user can do something about: raised deep inside, shown at the edge."""
 
 
 class T2VError(Exception):
-    """Base class: the command line and the page print the message and nothing more."""
+    """Base class: the page and the command line show the message and nothing else."""
 
 
 class ConfigError(T2VError):
@@ -21,7 +21,15 @@ class MediaError(T2VError):
     """A video or picture could not be read or written."""
 
 
-class JobError(T2VError):
+class FileError(MediaError):
+    """A MediaError whose message begins with the name of a file; the name keeps its case."""
+
+
+class NotFiniteError(T2VError):
+    """A network computed values that are no numbers: NaN or infinite."""
+
+
+class RunError(T2VError):
     """A run is unknown, or cannot do what was asked of it now."""
 
 
@@ -29,5 +37,14 @@ OUT_OF_MEMORY = "There was not enough memory for this video; close other program
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the computer's or the GPU's memory was used up; asked without loading torch."""
+    """Whether main memory or GPU memory was used up; does not import torch."""
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def describe_failure(error: BaseException) -> str:
+    """A message for an unexpected failure; the app's log has the details."""
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.strerror:
+        return f"The disk refused a file of this video: {error.strerror}."
+    return f"Something in Longtake broke ({type(error).__name__}); the log has the details."

@@ -1,11 +1,15 @@
 """Reference tensors ("goldens"), where to find them: `pytest --goldens DIR`; a worker."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
+
+# Several test processes share the cores: with one thread each, none waits for another's.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -17,7 +21,7 @@ def pytest_addoption(parser):
 
 
 class Goldens:
-    """What the reference implementation computed: facts in goldens.json, tensors beside it."""
+    """What the reference implementation computed: facts in goldens.json, tensors next to it."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -32,6 +36,8 @@ class Goldens:
 
     def load(self, name):
         """Every tensor of a file, in float32 where it is not whole numbers."""
+        from safetensors.torch import load_file  # loads torch, which few tests need
+
         tensors = load_file(self.folder / name)
         return {
             key: tensor.float() if tensor.is_floating_point() else tensor
@@ -42,8 +48,8 @@ class Goldens:
 @pytest.fixture
 def worker(tmp_path, monkeypatch):
     """Makes painted videos for the page, whose files stay in the folder of the test."""
-    from t2v.jobs.worker import Worker
-    from tests.fakes import PaintingStream, opener
+    from t2v.runs.worker import Worker
+    from tests.support.fakes import PaintingStream, opener
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     worker = Worker(opener(PaintingStream()), tmp_path / "runs")

@@ -1,6 +1,8 @@
 import pytest
 import torch
-from small_stack import (
+
+from t2v.models.apm import AppearanceMixer
+from tests.support.small_stack import (
     BATCH,
     EMBED_DIM,
     IMAGE_TOKENS,
@@ -12,8 +14,6 @@ from small_stack import (
     some_anchor,
     some_text,
 )
-
-from t2v.models.apm import AppearanceMixer
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_strength_zero_is_exactly_the_text(mixer):
     assert torch.equal(mixer(some_text(), some_anchor(), 0), some_text())
 
 
-def test_strength_scales_what_is_mixed_in(mixer):
+def test_strength_scales_the_mixture(mixer):
     randomize(mixer)
     text, anchor = some_text(), some_anchor()
     once = mixer(text, anchor) - text
@@ -64,6 +64,6 @@ def test_another_number_of_tokens_is_refused(mixer):
         mixer(some_text(num_tokens=6), some_anchor())
 
 
-def test_a_text_token_more_does_not_make_up_for_an_image_token_less(mixer):
+def test_wrong_token_counts_with_the_right_sum_are_refused(mixer):
     with pytest.raises(ValueError, match="got 8 and 3"):
         mixer(some_text(num_tokens=8), some_anchor()[:, 1:])

@@ -1,8 +1,16 @@
 """Files appear under their names when they are complete."""
 
+import os
+
+import numpy as np
 import pytest
 
-from t2v.atomic import atomic_write
+from t2v.atomic import atomic_write, check_output
+from t2v.errors import MediaError
+from t2v.events import Notice
+from t2v.media.video import VideoWriter
+from t2v.runs.folder import RunFolder
+from tests.support.fakes import settings
 
 
 def test_a_file_takes_its_name_when_the_block_ends(tmp_path):
@@ -15,7 +23,7 @@ def test_a_file_takes_its_name_when_the_block_ends(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_after_a_failure_the_old_file_is_there_and_nothing_else(tmp_path):
+def test_a_failure_keeps_the_old_file_and_leaves_no_other(tmp_path):
     path = tmp_path / "video.json"
     path.write_text("old")
     with pytest.raises(ZeroDivisionError), atomic_write(path) as part:
@@ -29,3 +37,74 @@ def test_a_block_that_writes_nothing_leaves_no_file(tmp_path):
     with atomic_write(tmp_path / "video.json"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What was synced to the disk, "replace" where a file got its name; in order."""
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor):
+        calls.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    def note_replace(source, target):
+        calls.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    return calls
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, calls):
+    with atomic_write(tmp_path / "video.json") as part:
+        part.write_text("new")
+    assert calls == [str(part), "replace", str(tmp_path)]
+
+
+def test_so_is_a_video(tmp_path, calls):
+    with VideoWriter(tmp_path / "a.mp4", fps=7) as writer:
+        writer.write(np.zeros((2, 6, 10, 3), np.uint8))
+    part, *rest = calls
+    assert part.startswith(f"{tmp_path}/.a.mp4.") and rest == ["replace", str(tmp_path)]
+
+
+def test_a_line_of_a_log_is_on_the_disk_before_anybody_acts_on_it(tmp_path, calls):
+    folder = RunFolder.create(tmp_path, settings())
+    calls.clear()
+    folder.append(Notice("slow"))
+    assert calls == [str(folder.log_path)]
+
+
+@pytest.mark.parametrize("length", [200, 250, 255])
+def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path, length):
+    """The name of the temporary file was longer than the file's own."""
+    path = tmp_path / f"{'ä' * ((length - 4) // 2)}{'x' * (length % 2)}.mp4"
+    assert len(os.fsencode(path.name)) == length
+    check_output("--out", path, ".mp4", overwrite=False)
+    with atomic_write(path) as part:
+        part.write_text("new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path):
+    with pytest.raises(MediaError, match="File name too long"):
+        check_output("--out", tmp_path / f"{'x' * 252}.mp4", ".mp4", overwrite=False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("target", ["other.mp4", "nowhere.mp4"])
+def test_a_link_is_not_replaced_by_a_video(tmp_path, overwrite, target):
+    (tmp_path / "other.mp4").write_text("precious")
+    (tmp_path / "link.mp4").symlink_to(target)
+    with pytest.raises(MediaError, match=r"link\.mp4 is a link; give the name of the file"):
+        check_output("--out", tmp_path / "link.mp4", ".mp4", overwrite)
+    assert (tmp_path / "link.mp4").is_symlink()
+
+
+def test_a_pipe_is_not_replaced_by_a_video(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(MediaError, match=r"pipe\.mp4 is no ordinary file"):
+        check_output("--out", tmp_path / "pipe.mp4", ".mp4", overwrite=True)

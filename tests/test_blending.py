@@ -7,6 +7,7 @@ import torch
 
 from t2v.pipeline.blending import OwnNoise, RandomCuts, SharedNoise, draw_cut
 from t2v.pipeline.windows import Window, blend
+from t2v.settings.chunking import Chunking
 
 
 CHUNK_FRAMES, OVERLAP = 24, 8
@@ -21,7 +22,7 @@ STEPS = [None, 0, 1]
 
 
 def new_noise(kind, seed=7):
-    return kind(seed, CHUNK_FRAMES, OVERLAP, SHAPE)
+    return kind(seed, Chunking(CHUNK_FRAMES, OVERLAP), SHAPE)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -33,7 +34,7 @@ def test_shared_noise_belongs_to_the_frame(step):
         assert torch.equal(noise(window, step), video[:, :, window.start : window.stop])
 
 
-def test_every_frame_has_noise_of_its_own():
+def test_every_frame_has_its_own_noise():
     video = new_noise(SharedNoise)(Window(0, 0, 0, 0, 61, is_last=True))[0]
     correlation = torch.corrcoef(video.transpose(0, 1).flatten(1))
     assert (correlation - torch.eye(61)).abs().max() < 0.5
@@ -49,7 +50,7 @@ def test_own_noise_is_not_shared(step):
 
 
 @pytest.mark.parametrize("kind", [OwnNoise, SharedNoise])
-def test_noise_is_drawn_anew_for_every_chunk_step_and_seed(kind):
+def test_noise_differs_by_chunk_step_and_seed(kind):
     draws = [
         new_noise(kind, seed)(window, step)
         for seed in (7, 8)
@@ -60,7 +61,7 @@ def test_noise_is_drawn_anew_for_every_chunk_step_and_seed(kind):
 
 
 @pytest.mark.parametrize("kind", [OwnNoise, SharedNoise])
-def test_the_same_noise_comes_back(kind):
+def test_noise_is_reproducible(kind):
     torch.manual_seed(0)
     first = new_noise(kind)(WINDOWS[1], 1)
     assert torch.equal(new_noise(kind)(WINDOWS[1], 1), first)
@@ -85,7 +86,7 @@ def test_the_left_chunk_fades_out_linearly(rule, expected):
 
 
 @pytest.mark.parametrize("rule, most", [("paper", OVERLAP), ("authors", OVERLAP - 1)])
-def test_a_cut_is_drawn_anew_for_every_chunk_and_step(rule, most):
+def test_cuts_differ_by_chunk_and_step(rule, most):
     cuts = RandomCuts(7, rule, OVERLAP)
     window_1 = [cuts(WINDOWS[1], step) for step in range(300)]
     assert set(window_1) == set(range(most + 1))
@@ -97,7 +98,7 @@ def test_context_comes_from_the_left_whatever_the_cut():
     left, right = torch.zeros(1, 1, 24, 1, 1), torch.ones(1, 1, 24, 1, 1)
     window = WINDOWS[3]
     for cut in range(OVERLAP + 1):
-        pieces = window.take_over(left, right, cut)
+        pieces = window.overlay(left, right, cut)
         from_left = window.num_context + cut
         assert pieces.flatten().tolist() == [0] * from_left + [1] * (24 - from_left)
         video = window.append(torch.zeros(1, 1, 56, 1, 1), right, cut)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from t2v.config import RefinerSettings
 from t2v.pipeline.denoising import guided
-from t2v.pipeline.refinement import Denoising, Done, denoise_jointly
 from t2v.pipeline.sdedit import SDEditSampler, alpha_sigma, training_sigmas
+from t2v.pipeline.window_denoising import Denoising, Done, denoise_jointly
 from t2v.pipeline.windows import Window, blend
+from t2v.settings.config import RefinerSettings
 
 
 NUM_FRAMES, CHUNK_FRAMES, OVERLAP = 40, 24, 8
@@ -115,7 +115,7 @@ def test_solver_steps(io):
         assert_close(latents, io[f"step{step + 1}/model_input"])
 
 
-def test_the_whole_way(io):
+def test_whole_joint_refinement(io):
     denoising = Denoising(
         predict_in=lambda window: toy(io),
         device=torch.device("cpu"),

@@ -1,6 +1,8 @@
 import pytest
 import torch
-from small_stack import (
+
+from t2v.models.cam import FeatureInjector
+from tests.support.small_stack import (
     COND_FRAMES,
     count_calls,
     new_feature_extractor,
@@ -11,8 +13,6 @@ from small_stack import (
     some_latents,
     some_text,
 )
-
-from t2v.models.cam import FeatureInjector
 
 
 INJECTOR_CHANNELS, FRAMES, HEIGHT, WIDTH = 14, 5, 11, 13
@@ -74,7 +74,7 @@ def test_every_frame_sees_every_past_frame(injector, skip, cam):
         assert changed.tolist() == [True] * FRAMES
 
 
-def test_the_order_of_past_frames_is_not_told(injector, skip, cam):
+def test_the_order_of_past_frames_does_not_matter(injector, skip, cam):
     randomize(injector)
     torch.testing.assert_close(injector(skip, cam), injector(skip, cam.flip(2)))
 
@@ -127,7 +127,7 @@ def test_conditioning_frames_matter(extractor):
     assert not torch.allclose(one.mid, other.mid)
 
 
-def test_frames_encoded_once_serve_both_halves_and_all_steps(extractor):
+def test_frames_encoded_once_serve_both_texts_and_all_steps(extractor):
     latents, text, frames = some_latents(), some_text(), some_cond_frames(batch=1)
     calls = count_calls([extractor.frame_encoder])
     encoded = extractor.encode_frames(frames)
@@ -145,7 +145,7 @@ def test_frames_of_the_wrong_size_are_refused(extractor):
         run(extractor, some_latents(), some_text(), encoded)
 
 
-def test_text_of_the_unet_is_refused(unet, extractor):
+def test_text_prepared_for_the_unet_is_refused(unet, extractor):
     """It has the same shapes, but other keys, and the anchor in them."""
     encoded = extractor.encode_frames(some_cond_frames())
     with pytest.raises(ValueError, match="prepared by another model"):

@@ -1,19 +1,21 @@
-"""`t2v refine`, and `t2v generate --refine`."""
+"""`longtake refine`, and `longtake generate --refine`."""
 
 from fractions import Fraction
 from itertools import islice
 
 import numpy as np
 import pytest
-from small_refiner import PixelRefiner, config, new_refiner
-from small_stack import new_stack
 
 from t2v import cli
-from t2v.config import RefinerSettings
+from t2v.errors import NotFiniteError
 from t2v.events import Chunk
-from t2v.media.video import VideoWriter, probe, read_frames, read_metadata
-from t2v.pipeline import refinement, refiner, stack
-from t2v.presets import Preset
+from t2v.media.reader import Video, read_frames
+from t2v.media.video import VideoWriter, read_metadata
+from t2v.pipeline import loading, refinement, stack
+from t2v.settings.config import RefinerSettings
+from tests.support.odd_preset import install_odd_preset
+from tests.support.small_refiner import PixelRefiner, config, new_refiner
+from tests.support.small_stack import new_stack
 
 
 SETTINGS = RefinerSettings(
@@ -28,25 +30,11 @@ SETTINGS = RefinerSettings(
 @pytest.fixture
 def preset(tmp_path, monkeypatch):
     """`odd`, a preset that can run and refine; its networks are small and random."""
-    (tmp_path / "weights" / "unet").mkdir(parents=True)
-    (tmp_path / "weights" / "refiner").mkdir()
-    (tmp_path / "weights" / "refiner" / "config.json").write_text("{}")
-    preset = Preset(
-        name="odd",
-        title="Odd: for tests",
-        description="Random weights.",
-        weights=str(tmp_path / "weights"),
-        frame_size=(20, 28),
-        display_size=(40, 56),
-        fps=7,
-        examples=("a red star",),
-        defaults={"num_chunks": 3, "num_inference_steps": 2, "scheduler": "unipc"},
-        refiner=SETTINGS,
-    )
-    monkeypatch.setattr("t2v.presets.list_presets", lambda: {"odd": preset})
-    monkeypatch.setattr(stack, "load_stack", lambda preset, **_: new_stack())
+    preset = install_odd_preset(tmp_path, refiner=SETTINGS)
+    monkeypatch.setattr("t2v.settings.presets.list_presets", lambda: {"odd": preset})
+    monkeypatch.setattr(loading, "load_stack", lambda preset, **_: new_stack())
     monkeypatch.setattr(
-        refiner, "load_refiner", lambda preset, **_: new_refiner(num_inference_steps=2)
+        loading, "load_refiner", lambda preset, **_: new_refiner(num_inference_steps=2)
     )
     return preset
 
@@ -60,7 +48,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def refine(preset, folder):
-    """Runs `t2v refine` on a file of the folder, into another."""
+    """Runs `longtake refine` on a file of the folder, into another."""
 
     def refine(video="in.mp4", *options, out="out.mp4", prompt="a red star"):
         given = [folder / video, "--preset", "odd", "--prompt", prompt, "--out", folder / out]
@@ -92,7 +80,7 @@ def only_sentence(capsys):
 
 
 @pytest.mark.parametrize("num_frames", [1, 41])
-def test_as_many_frames_come_out_as_go_in(refine, folder, capsys, num_frames):
+def test_the_refined_video_has_as_many_frames_as_its_input(refine, folder, capsys, num_frames):
     write_video(folder / "in.mp4", num_frames)
     assert refine() == 0
     assert len(read_frames(folder / "out.mp4")) == num_frames
@@ -100,29 +88,29 @@ def test_as_many_frames_come_out_as_go_in(refine, folder, capsys, num_frames):
 
 
 @pytest.mark.parametrize("fps", [Fraction(7), Fraction(30000, 1001)])
-def test_the_speed_stays(refine, folder, fps):
+def test_the_frame_rate_is_kept(refine, folder, fps):
     write_video(folder / "in.mp4", 17, fps=fps)
     assert refine() == 0
-    assert probe(folder / "out.mp4").fps == fps
+    assert Video(folder / "out.mp4").fps == fps
 
 
 @pytest.mark.parametrize(
     "size, refined", [((36, 52), (72, 104)), ((64, 64), (86, 86)), ((100, 26), (170, 44))]
 )
-def test_proportions_stay(refine, folder, size, refined):
+def test_the_aspect_ratio_is_kept(refine, folder, size, refined):
     write_video(folder / "in.mp4", 3, size)
     assert refine() == 0
     assert read_frames(folder / "out.mp4").shape[1:3] == refined
 
 
-def test_the_file_says_how_it_was_made(refine, folder):
+def test_the_file_has_its_settings_as_metadata(refine, folder):
     write_video(folder / "in.mp4", 3)
     assert refine("in.mp4", "--seed", 5, "--blending", "joint") == 0
     expected = {"prompt": "a red star", "seed": 5, "blending": "joint"}
     assert expected.items() <= read_metadata(folder / "out.mp4").items()
 
 
-def test_nobody_is_told_that_settings_alone_make_a_refined_file(refine, folder, capsys):
+def test_show_prints_no_generate_command_for_a_refined_file(refine, folder, capsys):
     write_video(folder / "in.mp4", 3)
     assert refine("in.mp4", "--seed", 5) == 0
     capsys.readouterr()
@@ -131,7 +119,7 @@ def test_nobody_is_told_that_settings_alone_make_a_refined_file(refine, folder, 
     assert "made sharper" in said and "seed 5" in said
 
 
-def test_a_refined_file_can_keep_silent(refine, folder):
+def test_metadata_can_be_left_out_of_a_refined_file(refine, folder):
     write_video(folder / "in.mp4", 3)
     assert refine("in.mp4", "--no-metadata") == 0
     assert read_metadata(folder / "out.mp4") == {}
@@ -143,21 +131,21 @@ def test_an_unknown_word_is_reported_and_the_video_made(refine, folder, capsys):
     assert "The odd model does not know 'elephant'." in capsys.readouterr().err
 
 
-def test_a_missing_file_is_named(refine, folder, capsys):
+def test_a_missing_file_is_reported(refine, folder, capsys):
     assert refine("nowhere.mp4") == 2
-    assert only_sentence(capsys) == f"t2v refine: there is no file {folder / 'nowhere.mp4'}"
+    assert only_sentence(capsys) == "longtake refine: there is no file nowhere.mp4"
 
 
 @pytest.mark.parametrize("content", [b"", b"a red star", b"\0" * 5000], ids=["none", "text", "0"])
-def test_what_is_no_video_is_named(refine, folder, capsys, content):
+def test_a_file_that_is_not_a_video_is_reported(refine, folder, capsys, content):
     (folder / "in.mp4").write_bytes(content)
     assert refine() == 2
-    assert only_sentence(capsys).startswith("t2v refine: in.mp4 cannot be read as a video: ")
+    assert only_sentence(capsys).startswith("longtake refine: in.mp4 cannot be read as a video: ")
     assert not (folder / "out.mp4").exists()
 
 
 @pytest.mark.parametrize("size", [(14, 40), (20, 90)])
-def test_a_size_that_it_cannot_refine_is_named(refine, folder, capsys, size):
+def test_a_size_that_cannot_be_refined_is_reported(refine, folder, capsys, size):
     write_video(folder / "in.mp4", 3, size)
     assert refine() == 2
     sentence = only_sentence(capsys)
@@ -165,14 +153,14 @@ def test_a_size_that_it_cannot_refine_is_named(refine, folder, capsys, size):
     assert sentence.endswith(f"got {size[1]}x{size[0]}")
 
 
-def test_a_video_that_is_too_long_is_named(refine, folder, capsys, monkeypatch):
+def test_a_video_that_is_too_long_is_reported(refine, folder, capsys, monkeypatch):
     monkeypatch.setattr(cli.refine, "MAX_FRAMES", 16)
     write_video(folder / "in.mp4", 17)
     assert refine() == 2
     assert only_sentence(capsys).endswith("in.mp4 must have at most 16 frames, got 17")
 
 
-def test_the_video_that_is_read_is_not_written(refine, folder, capsys):
+def test_the_input_video_is_not_overwritten(refine, folder, capsys):
     path = write_video(folder / "in.mp4", 3)
     before = path.read_bytes()
     assert refine("in.mp4", "--force", out="in.mp4") == 2
@@ -183,19 +171,22 @@ def test_the_video_that_is_read_is_not_written(refine, folder, capsys):
 @pytest.mark.parametrize(
     "options, complaint",
     [
-        (["--blending", "magic"], "blending must be one of causal, joint, shared_noise, independ"),
-        (["--seed", "-5"], "seed must be a whole number from 0 to 4294967295, got -5"),
+        (
+            ["--blending", "magic"],
+            "--blending must be one of causal, joint, shared_noise, ",
+        ),
+        (["--seed", "-5"], "--seed must be a whole number from 0 to 4294967295, got -5"),
         (["--preset", "shape"], "preset must be one of odd, got 'shape'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_bad_setting_is_one_sentence(refine, folder, capsys, options, complaint):
+def test_an_invalid_setting_gives_one_sentence(refine, folder, capsys, options, complaint):
     write_video(folder / "in.mp4", 3)
     assert refine("in.mp4", *options) == 2
     assert complaint in only_sentence(capsys)
 
 
-def test_a_preset_without_a_refiner_says_so(refine, generate, preset, folder, capsys):
+def test_a_preset_without_a_refiner_is_reported(refine, generate, preset, folder, capsys):
     write_video(folder / "in.mp4", 3)
     (preset.weights_folder / "refiner" / "config.json").unlink()
     for command in (refine, lambda: generate("--refine")):
@@ -205,7 +196,7 @@ def test_a_preset_without_a_refiner_says_so(refine, generate, preset, folder, ca
     assert list(folder.iterdir()) == [folder / "in.mp4"]
 
 
-def test_generate_writes_a_second_sharper_file(generate, folder, capsys):
+def test_generate_writes_a_second_refined_file(generate, folder, capsys):
     assert generate("--refine") == 0
     assert read_frames(folder / "a.mp4").shape == (32, 40, 56, 3)
     assert read_frames(folder / "a-refined.mp4").shape == (32, 72, 104, 3)
@@ -215,27 +206,27 @@ def test_generate_writes_a_second_sharper_file(generate, folder, capsys):
     ]
 
 
-def test_generate_refines_the_pixels_and_not_the_file(generate, folder, monkeypatch):
+def test_generate_refines_the_pixels_before_compression(generate, folder, monkeypatch):
     """No lossy file lies between the two stages, and the frames are not yet resized."""
     seen = []
-    encode = refiner.Refiner.encode
+    encode = stack.Refiner.encode
 
     def write_down(self, frames):
         seen.append(frames)
         return encode(self, frames)
 
-    monkeypatch.setattr(refiner.Refiner, "encode", write_down)
+    monkeypatch.setattr(stack.Refiner, "encode", write_down)
     assert generate("--refine", "--chunks", 3) == 0
     assert {frames.shape[1:] for frames in seen} == {(20, 28, 3)}
     assert sum(map(len, seen)) == 32
 
 
-def test_without_refine_there_is_one_video(generate, folder):
+def test_without_refine_generate_writes_one_video(generate, folder):
     assert generate() == 0
     assert sorted(path.name for path in folder.iterdir()) == ["a.json", "a.mp4"]
 
 
-def test_the_second_file_is_not_overwritten(generate, folder, capsys):
+def test_an_existing_refined_file_is_not_overwritten(generate, folder, capsys):
     (folder / "a-refined.mp4").write_text("precious")
     assert generate("--refine") == 2
     assert only_sentence(capsys).endswith("a-refined.mp4 exists; --force overwrites it")
@@ -243,8 +234,8 @@ def test_the_second_file_is_not_overwritten(generate, folder, capsys):
 
 
 def test_ctrl_c_keeps_both_files(generate, folder, monkeypatch):
-    def interrupted(refiner, config, frames):
-        yield from original(PixelRefiner(lambda x, t: x), config, frames)
+    def interrupted(refiner, config, frames, state):
+        yield from original(PixelRefiner(lambda x, t: x), config, frames, state)
         raise KeyboardInterrupt
 
     original = refinement.refine
@@ -254,7 +245,9 @@ def test_ctrl_c_keeps_both_files(generate, folder, monkeypatch):
 
 
 @pytest.mark.parametrize("num_chunks, num_frames", [(0, 0), (2, 32)])
-def test_ctrl_c_keeps_what_is_refined(refine, folder, monkeypatch, capsys, num_chunks, num_frames):
+def test_ctrl_c_keeps_the_refined_chunks(
+    refine, folder, monkeypatch, capsys, num_chunks, num_frames
+):
     def interrupted(*arguments):
         chunks = (event for event in original(*arguments) if isinstance(event, Chunk))
         yield from islice(chunks, num_chunks)
@@ -271,7 +264,24 @@ def test_ctrl_c_keeps_what_is_refined(refine, folder, monkeypatch, capsys, num_c
         assert "no file was written" in only_sentence(capsys)
 
 
-def test_the_same_video_comes_out_of_the_file_and_of_the_function(refine, folder, monkeypatch):
+def test_a_failure_keeps_the_refined_chunks_and_says_where(refine, folder, monkeypatch, capsys):
+    def failing(*arguments):
+        chunks = (event for event in original(*arguments) if isinstance(event, Chunk))
+        yield from islice(chunks, 2)
+        raise NotFiniteError("no numbers in refined chunk 2")
+
+    original = refinement.refine
+    monkeypatch.setattr(refinement, "refine", failing)
+    write_video(folder / "in.mp4", 56)
+    assert refine() == 2
+    assert len(read_frames(folder / "out.mp4")) == 32
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        f"kept {folder / 'out.mp4'}: the first 32 frames, 4.0 s",
+        "longtake refine: no numbers in refined chunk 2",
+    ]
+
+
+def test_the_command_and_the_function_give_the_same_video(refine, folder, monkeypatch):
     write_video(folder / "in.mp4", 25, (36, 52))
     written = []
     write = VideoWriter.write

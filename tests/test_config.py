@@ -2,20 +2,27 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from t2v.config import (
+from t2v.errors import ConfigError
+from t2v.settings.config import (
     BLENDINGS,
-    LIMITS,
     MAX_PROMPT_LENGTH,
-    REFINER_CHOICES,
-    REFINER_LIMITS,
     SCHEDULERS,
+    SETTINGS,
     GenerationConfig,
     RefinerSettings,
-    brief,
-    fit_area,
-    parse_size,
 )
-from t2v.errors import ConfigError
+from t2v.settings.declaration import brief, settings_of
+from t2v.settings.sizes import fit_area, parse_size
+
+
+REFINER_SETTINGS = settings_of(RefinerSettings)
+
+
+def numbers_of(declared):
+    return [name for name, one in declared.items() if one.kind in ("whole", "number")]
+
+
+NUMBERS, REFINER_NUMBERS = numbers_of(SETTINGS), numbers_of(REFINER_SETTINGS)
 
 
 def new_config(**settings):
@@ -46,8 +53,8 @@ def new_config(**settings):
         ("apm_strength", float("nan")),
     ],
 )
-def test_a_number_out_of_range_is_named_with_the_range_and_the_value(name, value):
-    low, high = LIMITS[name]
+def test_a_number_out_of_range_is_reported_with_the_range_and_the_value(name, value):
+    low, high = SETTINGS[name].range
     with pytest.raises(ConfigError) as error:
         new_config(**{name: value})
     message = str(error.value)
@@ -58,15 +65,15 @@ def test_a_number_out_of_range_is_named_with_the_range_and_the_value(name, value
 
 
 @pytest.mark.parametrize("value", [True, False, None, "3", [3], 3j])
-@pytest.mark.parametrize("name", LIMITS)
-def test_a_number_of_another_type_is_refused(name, value):
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_of_the_wrong_type_is_refused(name, value):
     with pytest.raises(ConfigError, match=f"^{name} must be"):
         new_config(**{name: value})
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_both_ends_of_a_range_are_allowed(name):
-    for value in LIMITS[name]:
+    for value in SETTINGS[name].range:
         assert getattr(new_config(**{name: value}), name) == value
 
 
@@ -93,7 +100,7 @@ def test_a_negative_prompt_may_be_empty():
 
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
-def test_an_endless_prompt_is_refused(name):
+def test_a_prompt_that_is_too_long_is_refused(name):
     too_long = "a" * (MAX_PROMPT_LENGTH + 1)
     with pytest.raises(ConfigError, match=f"^{name} must have at most 2000 .* got 2001$"):
         new_config(**{name: too_long})
@@ -101,13 +108,13 @@ def test_an_endless_prompt_is_refused(name):
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
 @pytest.mark.parametrize("value", [None, 3, b"a red star", ["a red star"]])
-def test_a_prompt_of_another_type_is_refused(name, value):
+def test_a_prompt_of_the_wrong_type_is_refused(name, value):
     with pytest.raises(ConfigError, match=f"^{name} must be text, got {type(value).__name__}$"):
         new_config(**{name: value})
 
 
 @pytest.mark.parametrize("scheduler", ["DDIM", "euler", "", None, 3])
-def test_an_unknown_scheduler_is_named_with_those_there_are(scheduler):
+def test_an_unknown_scheduler_is_reported_with_the_known_ones(scheduler):
     with pytest.raises(ConfigError) as error:
         new_config(scheduler=scheduler)
     assert str(error.value).endswith(f"got {scheduler!r}")
@@ -115,7 +122,7 @@ def test_an_unknown_scheduler_is_named_with_those_there_are(scheduler):
 
 
 @pytest.mark.parametrize("blending", ["Joint", "", None, 3, ["causal"]])
-def test_an_unknown_blending_is_named_with_those_there_are(blending):
+def test_an_unknown_blending_is_reported_with_the_known_ones(blending):
     with pytest.raises(ConfigError) as error:
         new_config(blending=blending)
     assert str(error.value) == f"blending must be one of {', '.join(BLENDINGS)}, got {blending!r}"
@@ -128,15 +135,10 @@ def test_a_switch_is_on_or_off(name, value):
         new_config(**{name: value})
 
 
-def test_settings_do_not_change_afterwards():
+def test_settings_are_immutable():
     config = new_config()
     with pytest.raises(FrozenInstanceError):
         config.seed = 8
-
-
-@pytest.mark.parametrize("num_chunks, num_frames", [(1, 16), (2, 24), (8, 72), (10_000, 80_008)])
-def test_the_first_chunk_has_16_frames_and_every_other_adds_8(num_chunks, num_frames):
-    assert new_config(num_chunks=num_chunks).num_frames == num_frames
 
 
 def new_refiner_settings(**settings):
@@ -145,35 +147,35 @@ def new_refiner_settings(**settings):
     return RefinerSettings(**sizes | numbers | settings)
 
 
-@pytest.mark.parametrize("name", REFINER_LIMITS)
+@pytest.mark.parametrize("name", REFINER_NUMBERS)
 @pytest.mark.parametrize("value", ["low", "high", None, True, "3", float("nan")])
-def test_a_refiners_number_out_of_range_is_named_with_the_range(name, value):
-    low, high = REFINER_LIMITS[name]
+def test_a_refiner_number_out_of_range_is_reported_with_the_range(name, value):
+    low, high = REFINER_SETTINGS[name].range
     value = {"low": low - 1, "high": high + 1}.get(value, value)
     with pytest.raises(ConfigError, match=f"^{name} must be a .* from {low} to {high}, got "):
         new_refiner_settings(**{name: value})
 
 
-@pytest.mark.parametrize("name", REFINER_CHOICES)
-def test_a_refiners_unknown_choice_is_named(name):
+@pytest.mark.parametrize("name", ["schedule", "prediction_type", "cut_rule"])
+def test_an_unknown_refiner_choice_is_reported(name):
     with pytest.raises(ConfigError, match=f"^{name} must be one of .*, got 'magic'$"):
         new_refiner_settings(**{name: "magic"})
 
 
 @pytest.mark.parametrize("name", ["frame_size", "display_size"])
 @pytest.mark.parametrize("size", [64, (64,), (64, 0), (64, 5000), (64.0, 64), "64x64", (64, True)])
-def test_a_refiners_size_of_another_kind_is_named(name, size):
+def test_an_invalid_refiner_size_is_reported(name, size):
     with pytest.raises(ConfigError, match=rf"^{name} must be \[height, width\], 16 to 4096 each, "):
         new_refiner_settings(**{name: size})
 
 
-def test_a_frame_is_shared_by_two_refined_chunks_at_most():
+def test_at_most_two_refined_chunks_share_a_frame():
     assert new_refiner_settings(chunk_frames=24, overlap=12).overlap == 12
     with pytest.raises(ConfigError, match=r"^overlap must be at most half of chunk_frames=24, "):
         new_refiner_settings(chunk_frames=24, overlap=13)
 
 
-def test_a_refiner_takes_no_more_steps_than_there_are_timesteps():
+def test_a_refiner_has_at_most_as_many_steps_as_timesteps():
     assert new_refiner_settings(start_timestep=30).num_inference_steps == 30
     with pytest.raises(ConfigError, match=r"^num_inference_steps must be at most start_timestep=9"):
         new_refiner_settings(start_timestep=9)
@@ -195,7 +197,7 @@ def test_a_refined_chunk_adds_16_frames(num_frames, num_chunks):
     "size, multiple, fitted",
     [((64, 64), 1, (176, 176)), ((64, 64), 2, (176, 176)), ((90, 160), 2, (132, 234))],
 )
-def test_an_area_is_filled_in_the_same_proportions(size, multiple, fitted):
+def test_fit_area_keeps_the_proportions(size, multiple, fitted):
     assert fit_area(size, (176, 176), multiple) == fitted
 
 
@@ -203,19 +205,19 @@ def test_an_area_is_filled_in_the_same_proportions(size, multiple, fitted):
     "size",
     [64, (64,), (64, 0), (64, 100), (64, 2048), (64.0, 64), "64x64", (64, True), (64, 64, 3)],
 )
-def test_a_size_to_draw_is_named_if_it_is_none(size):
+def test_an_invalid_frame_size_is_reported(size):
     with pytest.raises(
         ConfigError, match=r"^frame_size must be \[height, width\], multiples of 64 "
     ):
         new_config(frame_size=size)
 
 
-def test_a_size_to_draw_may_come_as_a_list():
+def test_a_frame_size_may_be_a_list():
     assert new_config(frame_size=[64, 128]).frame_size == (64, 128)
 
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
-def test_bytes_that_are_no_text_are_refused_in_words(name):
+def test_text_that_is_not_utf_8_is_refused(name):
     with pytest.raises(ConfigError, match=f"^{name} must be text in UTF-8"):
         new_config(**{name: "a red \udcff star"})
 
@@ -226,7 +228,7 @@ def test_a_size_can_be_written_as_text(text, size):
 
 
 @pytest.mark.parametrize("text", ["", "256", "256x", "x448", "-1x64", "a" * 5000, "640000x64"])
-def test_text_that_is_no_size_is_named(text):
+def test_text_that_is_not_a_size_is_reported(text):
     with pytest.raises(ConfigError, match=r"^frame_size must be like 256x448") as error:
         parse_size(text)
     assert len(str(error.value)) < 200

@@ -3,8 +3,8 @@ import itertools
 import pytest
 import torch
 
-from t2v.config import LIMITS, SCHEDULERS
 from t2v.pipeline.denoising import denoise, guided, make_scheduler, noise_generator
+from t2v.settings.config import SCHEDULERS, SETTINGS
 from t2v.training.networks import SCHEDULE
 
 
@@ -15,7 +15,7 @@ PAPER_SCHEDULE = {
     "steps_offset": 1,
     "set_alpha_to_one": False,
 }
-MOST_STEPS = LIMITS["num_inference_steps"][1]
+MOST_STEPS = SETTINGS["num_inference_steps"].range[1]
 SHAPE = (2, 3, 5, 7, 11)
 
 
@@ -45,7 +45,7 @@ def knows(clean, scheduler):
     ],
 )
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_model_that_knows_the_answer_is_led_to_it(name, schedule, num_steps):
+def test_a_perfect_model_gives_the_answer(name, schedule, num_steps):
     scheduler = make_scheduler(name, schedule, num_steps)
     clean = noise(seed=1)
     steps = denoise(knows(clean, scheduler), noise(), scheduler, torch.Generator())
@@ -54,7 +54,7 @@ def test_a_model_that_knows_the_answer_is_led_to_it(name, schedule, num_steps):
     torch.testing.assert_close(last.latents, clean, atol=0.2, rtol=0)
 
 
-def test_ddim_begins_at_pure_noise_with_any_number_of_steps():
+def test_ddim_starts_from_pure_noise_with_any_number_of_steps():
     clean = noise(seed=1)
     for num_steps in range(1, 101):
         scheduler = make_scheduler("ddim", SCHEDULE, num_steps)
@@ -63,7 +63,7 @@ def test_ddim_begins_at_pure_noise_with_any_number_of_steps():
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_every_step_says_what_the_network_takes_for_the_clean_latents(name):
+def test_every_step_yields_the_predicted_x0(name):
     scheduler = make_scheduler(name, SCHEDULE, 5)
     clean = noise(seed=1)
     for step in denoise(knows(clean, scheduler), noise(), scheduler, torch.Generator()):
@@ -73,7 +73,7 @@ def test_every_step_says_what_the_network_takes_for_the_clean_latents(name):
 @pytest.mark.parametrize(
     "name, is_random", [("ddim", True), ("dpmsolver++", True), ("unipc", False)]
 )
-def test_noise_on_the_way_comes_from_the_generator_alone(name, is_random):
+def test_noise_of_steps_comes_from_the_generator_alone(name, is_random):
     def last_but_one(generator_seed, global_seed):
         torch.manual_seed(global_seed)
         scheduler = make_scheduler(name, SCHEDULE, 4)
@@ -85,7 +85,7 @@ def test_noise_on_the_way_comes_from_the_generator_alone(name, is_random):
     assert torch.equal(last_but_one(5, global_seed=0), last_but_one(6, global_seed=0)) != is_random
 
 
-def test_a_step_is_computed_when_it_is_asked_for():
+def test_a_step_is_computed_only_when_asked_for():
     calls = []
     scheduler = make_scheduler("ddim", SCHEDULE, 6)
     predict = knows(noise(seed=1), scheduler)
@@ -107,7 +107,7 @@ def test_guidance_goes_from_the_first_prediction_through_the_second():
     torch.testing.assert_close(predict(noise(), torch.tensor(7)), expected)
 
 
-def test_guidance_of_one_asks_once():
+def test_guidance_scale_1_calls_the_network_once():
     batches = []
     predict = guided(lambda latents, timestep: batches.append(latents) or latents, 1.0)
     predict(noise(), torch.tensor(7))
@@ -115,7 +115,7 @@ def test_guidance_of_one_asks_once():
     assert torch.equal(latents, noise())
 
 
-def test_every_seed_stage_and_chunk_has_noise_of_its_own():
+def test_every_seed_stage_and_chunk_has_its_own_noise():
     places = itertools.product((0, 1, 2**32 - 1), ("initialization", "streaming_t2v"), (0, 1, 12))
     first_draws = [torch.rand(1, generator=noise_generator(*place)).item() for place in places]
     assert len(set(first_draws)) == len(first_draws)
@@ -127,7 +127,7 @@ def test_noise_of_a_chunk_does_not_depend_on_other_chunks():
     assert torch.equal(torch.rand(5, generator=a), torch.rand(5, generator=b))
 
 
-def test_rescaling_gives_guided_outputs_the_contrast_of_the_prompts_own():
+def test_rescaling_gives_guided_outputs_the_contrast_of_unguided_ones():
     uncond, cond = noise(1), noise(2)
 
     def output_of(rescale):
@@ -140,7 +140,7 @@ def test_rescaling_gives_guided_outputs_the_contrast_of_the_prompts_own():
     torch.testing.assert_close(output_of(0.2), 0.2 * output_of(1.0) + 0.8 * plain)
 
 
-def test_details_tell_draws_of_one_chunk_apart():
+def test_details_give_a_chunk_several_different_draws():
     names = [(), (1,), (2,), ("cut", 1), ("start",)]
     draws = [torch.rand(1, generator=noise_generator(3, "refinement", 2, *n)).item() for n in names]
     assert len(set(draws)) == len(names)

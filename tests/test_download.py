@@ -12,13 +12,20 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
-from small_modelscope import COMMIT, install_small, new_networks, small_preset, write_home
 
-from t2v import cli, presets
+from t2v import cli
 from t2v.errors import CheckpointError, PresetError
-from t2v.presets import list_presets
-from t2v.weights import files, hub
+from t2v.settings import presets
+from t2v.settings.presets import list_presets
+from t2v.weights import download, hub
 from t2v.weights.install import install
+from tests.support.small_modelscope import (
+    COMMIT,
+    install_small,
+    new_networks,
+    small_preset,
+    write_home,
+)
 
 
 CHECKPOINT = "streaming_t2v.ckpt"
@@ -112,7 +119,7 @@ def remove_weights(preset):
 
 def test_a_preset_is_installed_by_one_command(fake_hub, preset, monkeypatch, capsys):
     monkeypatch.setattr(presets, "list_presets", lambda: {"modelscope": preset})
-    assert preset.unavailable.endswith("`python -m t2v download modelscope` gets them.")
+    assert preset.unavailable.endswith("`longtake download modelscope` gets them.")
     assert cli.main(["download", "modelscope"]) == 0
     assert preset.unavailable is None
     said = capsys.readouterr().out
@@ -122,13 +129,13 @@ def test_a_preset_is_installed_by_one_command(fake_hub, preset, monkeypatch, cap
     assert "`hf cache rm model/PAIR/StreamingT2V model/ali-vilab/text-to-video-ms-1.7b " in said
 
 
-def test_a_revision_that_is_no_commit_is_told(fake_hub, preset, quiet):
+def test_an_unpinned_revision_is_reported(fake_hub, preset, quiet):
     install(preset, say=quiet.append)
     repos = [source.repo for source in preset.sources if not source.is_pinned]
     assert repos == ["ali-vilab/MS-Vid2Vid-XL"]
-    told = [line for line in quiet if "not pinned (main)" in line]
-    assert len(told) == 1
-    assert "the commit that is downloaded first is recorded" in told[0]
+    reported = [line for line in quiet if "not pinned (main)" in line]
+    assert len(reported) == 1
+    assert "the commit that is downloaded first is recorded" in reported[0]
 
 
 def test_commits_and_digests_are_recorded(fake_hub, preset, checksums):
@@ -140,7 +147,7 @@ def test_commits_and_digests_are_recorded(fake_hub, preset, checksums):
     assert records["PAIR/StreamingT2V"]["sha256"] == {CHECKPOINT: digest.hexdigest()}
 
 
-def test_the_first_revision_is_the_shipped_one_and_later_ones_the_recorded(fake_hub, preset):
+def test_later_downloads_take_the_recorded_revision(fake_hub, preset):
     install(preset)
     assert dict(fake_hub.asked) == {source.repo: source.revision for source in preset.sources}
     shutil.rmtree(fake_hub.cache)
@@ -149,10 +156,10 @@ def test_the_first_revision_is_the_shipped_one_and_later_ones_the_recorded(fake_
     assert {revision for _, revision in fake_hub.asked} == {COMMIT}
 
 
-def test_the_refiner_may_come_later(fake_hub, preset):
+def test_the_refiner_can_be_installed_later(fake_hub, preset):
     install(preset, refiner=False)
     assert preset.unavailable is None
-    assert preset.refiner_unavailable.endswith("`python -m t2v download modelscope` gets them.")
+    assert preset.refiner_unavailable.endswith("`longtake download modelscope` gets them.")
     fake_hub.downloaded.clear()
     install(preset)
     assert fake_hub.downloaded == ["non_ema_0035000.pth"]
@@ -187,7 +194,7 @@ def test_files_in_the_cache_are_not_downloaded_again(fake_hub, preset):
 
 
 @pytest.mark.parametrize("layout", ["owner", "repository"])
-def test_files_that_are_here_are_not_downloaded(fake_hub, home, preset, tmp_path, layout):
+def test_local_files_are_not_downloaded(fake_hub, home, preset, tmp_path, layout):
     folder = home
     if layout == "repository":
         folder = tmp_path / "mine"
@@ -198,7 +205,7 @@ def test_files_that_are_here_are_not_downloaded(fake_hub, home, preset, tmp_path
     assert preset.unavailable is None
 
 
-def test_only_what_is_not_here_is_downloaded(fake_hub, home, preset, tmp_path):
+def test_only_missing_files_are_downloaded(fake_hub, home, preset, tmp_path):
     (tmp_path / "mine").mkdir()
     shutil.copyfile(home / "PAIR/StreamingT2V" / CHECKPOINT, tmp_path / "mine" / CHECKPOINT)
     install(preset, weights_dir=tmp_path / "mine")
@@ -206,7 +213,7 @@ def test_only_what_is_not_here_is_downloaded(fake_hub, home, preset, tmp_path):
     assert len(fake_hub.downloaded) == 6
 
 
-def test_an_older_form_of_a_file_will_do(fake_hub, home, preset):
+def test_an_older_form_of_a_file_is_accepted(fake_hub, home, preset):
     folder = home / "ali-vilab" / "text-to-video-ms-1.7b" / "unet"
     (folder / "diffusion_pytorch_model.fp16.safetensors").rename(
         folder / "diffusion_pytorch_model.safetensors"
@@ -215,25 +222,25 @@ def test_an_older_form_of_a_file_will_do(fake_hub, home, preset):
     assert "unet/diffusion_pytorch_model.safetensors" in fake_hub.downloaded
 
 
-def test_a_file_that_its_home_has_not_is_named(fake_hub, home, preset):
+def test_a_file_missing_from_its_repository_is_reported(fake_hub, home, preset):
     (home / "ali-vilab/text-to-video-ms-1.7b/tokenizer/merges.txt").unlink()
     with pytest.raises(CheckpointError, match=r"ms-1\.7b has none of tokenizer/merges\.txt$"):
         install(preset)
 
 
-def test_offline_nothing_is_asked(fake_hub, preset):
+def test_offline_uses_no_network(fake_hub, preset):
     with pytest.raises(CheckpointError, match=r"^offline, and not in .*cache: streaming_t2v\.ckpt"):
         install(preset, offline=True)
     assert fake_hub.asked == []
 
 
-def test_a_home_that_cannot_be_reached_is_one_sentence(fake_hub, preset):
+def test_an_unreachable_repository_gives_one_sentence(fake_hub, preset):
     fake_hub.is_down = True
     with pytest.raises(CheckpointError, match=r"StreamingT2V cannot be reached: no route to host$"):
         install(preset)
 
 
-def test_a_download_that_breaks_says_how_to_go_on(fake_hub, preset, monkeypatch):
+def test_a_failed_download_says_how_to_resume(fake_hub, preset, monkeypatch):
     whole = fake_hub.hf_hub_download
 
     def breaks(repo, name, **arguments):
@@ -241,7 +248,9 @@ def test_a_download_that_breaks_says_how_to_go_on(fake_hub, preset, monkeypatch)
         return whole(repo, name, **arguments)
 
     monkeypatch.setattr(hub, "hf_hub_download", breaks)
-    with pytest.raises(CheckpointError, match=r"vocab\.json .* The same command goes on where it"):
+    with pytest.raises(
+        CheckpointError, match=r"vocab\.json .* The same command resumes the download"
+    ):
         install(preset)
     assert preset.unavailable
 
@@ -253,9 +262,9 @@ def test_a_download_that_breaks_says_how_to_go_on(fake_hub, preset, monkeypatch)
     assert preset.unavailable is None
 
 
-def test_a_full_disk_is_noticed_before_the_start(fake_hub, preset, monkeypatch):
+def test_too_little_disk_is_reported_before_the_start(fake_hub, preset, monkeypatch):
     usage = namedtuple("usage", "total used free")(10, 10, 500)
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(
         CheckpointError, match=r"too little room .* GB are needed, 0\.0 GB are free"
     ):
@@ -265,14 +274,14 @@ def test_a_full_disk_is_noticed_before_the_start(fake_hub, preset, monkeypatch):
 
 def test_full_precision_takes_twice_the_disk(preset, monkeypatch, tmp_path):
     usage = namedtuple("usage", "total used free")(10, 10, 4_000_000)
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage)
     monkeypatch.setattr(hub, "cache_folder", lambda: tmp_path)
-    files.check_disk(tmp_path, preset.sources, [], "float16")
+    download.check_free_space(tmp_path, preset.sources, [], "float16")
     with pytest.raises(CheckpointError, match="too little room"):
-        files.check_disk(tmp_path, preset.sources, [], "float32")
+        download.check_free_space(tmp_path, preset.sources, [], "float32")
 
 
-def test_a_folder_that_takes_no_files_is_one_sentence(fake_hub, home, preset):
+def test_an_unwritable_folder_gives_one_sentence(fake_hub, home, preset):
     preset.weights_folder.parent.write_text("a file in the place of the folder")
     with pytest.raises(CheckpointError, match=r"^cannot write .*checksums\.json: "):
         install(preset, weights_dir=home)
@@ -287,7 +296,7 @@ def test_a_file_that_changed_since_the_first_download_is_refused(fake_hub, home,
     assert preset.unavailable
 
 
-def test_a_file_that_is_not_what_its_home_states_is_refused(fake_hub, preset, monkeypatch):
+def test_a_file_with_an_unexpected_digest_is_refused(fake_hub, preset, monkeypatch):
     whole = fake_hub.hf_hub_download
 
     def damaged(repo, name, **arguments):
@@ -302,13 +311,13 @@ def test_a_file_that_is_not_what_its_home_states_is_refused(fake_hub, preset, mo
         install(preset)
 
 
-def test_a_digest_that_the_preset_states_counts_from_the_first_download(fake_hub, preset):
+def test_a_digest_in_the_preset_is_checked_at_the_first_download(fake_hub, preset):
     source = replace(preset.sources[0], sha256={CHECKPOINT: "0" * 64})
     with pytest.raises(CheckpointError, match=r"not the file .* not 0{64}"):
         install(replace(preset, sources=(source, *preset.sources[1:])))
 
 
-def test_a_conversion_that_fails_leaves_nothing_half_done(fake_hub, home, preset):
+def test_a_failed_conversion_leaves_no_files(fake_hub, home, preset):
     (home / "PAIR/StreamingT2V" / CHECKPOINT).write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match=r"streaming_t2v\.ckpt"):
         install(preset)
@@ -316,7 +325,7 @@ def test_a_conversion_that_fails_leaves_nothing_half_done(fake_hub, home, preset
     assert [path.name for path in preset.weights_folder.parent.iterdir()] == ["checksums.json"]
 
 
-def test_other_files_in_the_folder_are_not_thrown_away(fake_hub, home, preset):
+def test_other_files_in_the_folder_are_not_deleted(fake_hub, home, preset):
     preset.weights_folder.mkdir(parents=True)
     (preset.weights_folder / "thesis.txt").write_text("precious")
     with pytest.raises(CheckpointError, match="holds other files; move them away first"):
@@ -347,7 +356,7 @@ def test_the_clients_own_cache_is_read(preset, tmp_path, monkeypatch):
         assert path == hub.cache_folder() / folder.name / "snapshots" / COMMIT / CHECKPOINT
 
 
-def test_the_clients_own_errors_are_told(preset, monkeypatch):
+def test_errors_of_the_hub_client_are_reported(preset, monkeypatch):
     monkeypatch.setattr(hub, "HfApi", partial(HfApi, endpoint="http://127.0.0.1:9"))
     with pytest.raises(CheckpointError, match=r"StreamingT2V cannot be reached: .*refused"):
         hub.list_files(preset.sources[0], "main")
@@ -361,13 +370,13 @@ def test_the_clients_own_errors_are_told(preset, monkeypatch):
         ("modelscope", {"weights_dir": "nowhere"}, "the folder .*nowhere does not exist"),
     ],
 )
-def test_a_bad_argument_is_named(tmp_path, name, arguments, complaint):
+def test_an_invalid_argument_is_reported(tmp_path, name, arguments, complaint):
     if "weights_dir" in arguments:
         arguments = {"weights_dir": tmp_path / "nowhere"}
     with pytest.raises(PresetError, match=complaint):
         install(list_presets()[name], **arguments)
 
 
-def test_what_draws_videos_is_pinned_to_a_commit():
+def test_base_weights_are_pinned_to_a_commit():
     for source in list_presets()["modelscope"].sources:
         assert source.is_refiner or re.fullmatch("[0-9a-f]{40}", source.revision)

@@ -1,7 +1,11 @@
 import open_clip
 import pytest
 import torch
-from small_stack import (
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from t2v.models.encoders import OpenClipTextEncoder
+from t2v.weights.convert import CONFIGS
+from tests.support.small_stack import (
     EMBED_DIM,
     TEXT_TOKENS,
     TOKEN_DIM,
@@ -10,10 +14,6 @@ from small_stack import (
     noise,
     randomize,
 )
-from transformers import CLIPTextConfig, CLIPTextModel
-
-from t2v.models.encoders import OpenClipTextEncoder
-from t2v.weights.modelscope import CONFIGS
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def text_encoder():
         ("", []),
     ],
 )
-def test_what_is_not_read_is_named_once_and_in_order(text_encoder, prompt, unknown):
+def test_unknown_words_are_reported_once_and_in_order(text_encoder, prompt, unknown):
     assert text_encoder.unknown_words(prompt) == unknown
 
 
@@ -119,7 +119,7 @@ def as_transformers(weights, num_layers):
     return renamed
 
 
-def test_the_sizes_are_open_clips_own():
+def test_the_sizes_are_those_of_open_clip():
     sizes = open_clip.get_model_config("ViT-H-14")
     vision, text = sizes["vision_cfg"], sizes["text_cfg"]
     image = CONFIGS["image_encoder"]

@@ -2,7 +2,11 @@
 
 import pytest
 import torch
-from small_stack import (
+
+from t2v.models.attention import pool_text
+from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding, waves
+from t2v.models.streaming_unet import StreamingUNet
+from tests.support.small_stack import (
     CHANNELS,
     FRAMES,
     IMAGE_TOKENS,
@@ -17,9 +21,6 @@ from small_stack import (
     some_latents,
     some_text,
 )
-
-from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding, pool_text, waves
-from t2v.models.unet import StreamingUNet
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_an_embedding_depends_on_the_number_and_on_the_text():
     assert not torch.allclose(embedded, embedding(numbers, other))
 
 
-def test_a_small_difference_between_texts_counts_as_much_as_a_large_one():
+def test_whitening_equalises_small_and_large_differences_between_texts():
     embedding = FrameEmbedding(num_frames=7, text_dim=5, dim=11)
     texts = noise(400, 5) * torch.tensor([4.0, 1.0, 1.0, 1.0, 0.1]) + 3
     embedding.whiten_text(texts)
@@ -58,18 +59,18 @@ def test_a_small_difference_between_texts_counts_as_much_as_a_large_one():
     assert embedding.text(texts).mean(dim=0).abs().max() < 1e-5
 
 
-def test_one_text_may_serve_all_videos():
+def test_one_text_can_serve_all_videos():
     embedding = randomize(FrameEmbedding(num_frames=7, text_dim=5, dim=11))
     numbers, text = torch.tensor([[1, 2], [4, 5]]), noise(1, 5)
     torch.testing.assert_close(embedding(numbers, text), embedding(numbers, text.expand(2, -1)))
 
 
-def test_untrained_places_add_nothing():
+def test_an_untrained_place_embedding_adds_nothing():
     places = PlaceEmbedding(dim=6, channels=3)
     assert not places(noise(2, 4, 6), (5, 7)).any()
 
 
-def test_a_weight_paints_its_cosine_over_a_frame_of_any_size():
+def test_a_weight_adds_its_cosine_at_any_frame_size():
     places = PlaceEmbedding(dim=6, channels=2)
     with torch.no_grad():
         places.weights.bias.view(2, 4, 4)[1, 0, 1] = 3.0  # half a period from left to right
@@ -79,7 +80,7 @@ def test_a_weight_paints_its_cosine_over_a_frame_of_any_size():
     torch.testing.assert_close(picture[1], expected.expand(5, 7))
 
 
-def test_waves_begin_with_a_constant():
+def test_the_first_wave_is_constant():
     assert torch.equal(waves(9, torch.empty(0))[0], torch.ones(9))
 
 
@@ -101,7 +102,7 @@ def test_a_single_frame_is_drawn_as_the_frame_whose_number_it_has(unet):
     assert not torch.allclose(default[1], together[1], atol=1e-2)
 
 
-def test_places_count_without_conditioning_frames_only(unet):
+def test_the_place_embedding_is_used_without_cam_only(unet):
     """With them, they know better where things are."""
     extractor = new_feature_extractor(unet)
     latents, text = some_latents(), some_text()
@@ -116,7 +117,7 @@ def test_places_count_without_conditioning_frames_only(unet):
     assert not torch.allclose(before[1], after[1], atol=1e-2)
 
 
-def test_both_halves_of_the_guidance_have_places_of_their_own(unet):
+def test_both_texts_of_guidance_have_their_own_place_embedding(unet):
     latents, texts = (
         some_latents(batch=1),
         torch.cat([some_text(1), noise(1, TEXT_TOKENS, TOKEN_DIM)]),
@@ -126,5 +127,5 @@ def test_both_halves_of_the_guidance_have_places_of_their_own(unet):
         torch.testing.assert_close(both[i : i + 1], unet(latents, 100, texts[i : i + 1]))
 
 
-def test_the_papers_base_has_neither():
+def test_the_papers_base_has_neither_embedding():
     assert not any("_embedding." in name and "time" not in name for name in new_unet().state_dict())

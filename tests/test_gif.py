@@ -6,8 +6,9 @@ import pytest
 
 from t2v.errors import MediaError
 from t2v.media.gif import write_gif
+from t2v.media.reader import Video
 from t2v.media.video import VideoWriter
-from tests.fakes import paint, read_numbers
+from tests.support.fakes import paint, read_numbers
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def video(tmp_path):
     return path
 
 
-def test_every_frame_is_there_in_order_and_at_its_speed(video, tmp_path):
-    write_gif(video, tmp_path / "video.gif")
+def test_a_gif_has_every_frame_in_order_at_its_speed(video, tmp_path):
+    write_gif(Video(video), tmp_path / "video.gif")
     frames = iio.imread(tmp_path / "video.gif", plugin="pillow", mode="RGB")
     assert read_numbers(frames) == list(range(20))
     facts = iio.immeta(tmp_path / "video.gif", plugin="pillow")
@@ -30,14 +31,14 @@ def test_colours_are_those_of_the_video(tmp_path):
     path, colour = tmp_path / "video.mp4", (230, 40, 90)
     with VideoWriter(path, fps=8) as writer:
         writer.write(np.full((3, 32, 48, 3), colour, np.uint8))
-    write_gif(path, tmp_path / "video.gif")
+    write_gif(Video(path), tmp_path / "video.gif")
     frames = iio.imread(tmp_path / "video.gif", plugin="pillow", mode="RGB")
     assert frames.shape == (3, 32, 48, 3)
     assert np.abs(frames.astype(int) - colour).max() <= 8
 
 
-def test_what_is_no_video_is_named_and_leaves_no_file(tmp_path):
+def test_a_file_that_is_not_a_video_is_reported_and_leaves_no_file(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(MediaError, match=r"text\.mp4"):
-        write_gif(tmp_path / "text.mp4", tmp_path / "video.gif")
+        write_gif(Video(tmp_path / "text.mp4"), tmp_path / "video.gif")
     assert [path.name for path in tmp_path.iterdir()] == ["text.mp4"]

@@ -12,12 +12,13 @@ from diffusers import UNet3DConditionModel
 from diffusers.schedulers import scheduling_ddim
 from einops import rearrange
 
-from t2v.checkpoints import load_streaming_t2v
 from t2v.models.apm import AnchorTokens
 from t2v.models.attention import text_attentions
 from t2v.models.cam import FeatureExtractor
-from t2v.models.unet import StreamingUNet
+from t2v.models.networks import load_network
+from t2v.models.streaming_unet import StreamingUNet
 from t2v.pipeline.denoising import denoise, guided, make_scheduler
+from t2v.weights.convert import convert_streaming_t2v
 
 
 GUIDANCE_SCALE = 7.5
@@ -36,8 +37,8 @@ def io(goldens):
 
 
 @pytest.fixture(scope="module")
-def stack(goldens):
-    return new_tiny_stack(goldens)
+def stack(goldens, tmp_path_factory):
+    return new_tiny_stack(goldens, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,8 @@ def no_grad():
         yield
 
 
-def new_tiny_stack(goldens):
+def new_tiny_stack(goldens, folder):
+    """The authors' weights, converted and loaded as the app does it."""
     model, shapes = goldens.facts["tiny_model"], goldens.facts["tiny_io"]["shapes"]
     sizes, resampler = model["differences_from_full"], model["differences_from_full"]["resampler"]
     num_text_tokens = shapes["apm_attn/x_cross"][1]
@@ -78,15 +80,18 @@ def new_tiny_stack(goldens):
         injector_head_dim=sizes["merger attention_head_dim"],
         **model["unet_config"],
     )
-    extractor = FeatureExtractor.from_unet(unet, sizes["E_cond channels"])
+    extractor = FeatureExtractor(unet, sizes["E_cond channels"])
     anchor_tokens = AnchorTokens(
         embed_dim=shapes["resampler/b2_input"][-1],
         hidden_dim=resampler["inner_dim"],
         token_dim=resampler["cross_attention_dim"],
         num_tokens=resampler["expansion_factor"],
     )
-    load_streaming_t2v(goldens.tensors("tiny_model"), unet, extractor, anchor_tokens)
-    return unet.eval(), extractor.eval(), anchor_tokens.eval()
+    networks = {"unet": unet, "extractor": extractor, "anchor_tokens": anchor_tokens}
+    convert_streaming_t2v(goldens.tensors("tiny_model"), networks, folder, torch.float32)
+    for part, network in networks.items():
+        load_network(network, folder / part, "cpu")
+    return unet, extractor, anchor_tokens
 
 
 def assert_close(actual, expected, atol=1e-4):

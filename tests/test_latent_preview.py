@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from small_stack import count_calls, new_stack
 
-from t2v.config import GenerationConfig
 from t2v.events import StepDone
 from t2v.models.latent_preview import LatentPreview, colour_fields
-from t2v.pipeline.stack import load_autoencoder, load_stack
+from t2v.models.networks import load_autoencoder
+from t2v.pipeline.loading import load_stack
 from t2v.pipeline.streaming_t2v import stream
-from t2v.presets import find_preset
-from t2v.training.drawing import draw
-from t2v.training.world import sample_scene
+from t2v.settings.config import GenerationConfig
+from t2v.settings.presets import find_preset
+from t2v.worlds.shapes.drawing import draw
+from t2v.worlds.shapes.scenes import sample_scene
+from tests.support.small_stack import count_calls, new_stack
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def error_of(picture, frame):
     return np.abs(picture - small).mean()
 
 
-def test_what_is_in_a_picture_can_be_told_from_its_latents(autoencoder):
+def test_the_preview_shows_what_is_in_a_picture(autoencoder):
     rng = np.random.default_rng(0)
     frames = draw([sample_scene(rng) for _ in range(8)], np.full((8, 1), 4.0))
     pictures = [autoencoder.preview(latents[:, 0]) for latents in autoencoder.encode(frames)]
@@ -48,14 +49,14 @@ def test_no_decoder_runs_and_the_map_is_made_once():
     assert (len(decoded), len(encoded)) == (0, 1)
 
 
-def test_latents_that_are_linear_in_colour_give_the_colours_back():
+def test_latents_linear_in_colour_give_the_exact_colours():
     pictures = colour_fields(16)
     latents = torch.cat([pictures.float() * 0.1 - 3, -pictures.float()], dim=-1)
     preview = LatentPreview(latents.movedim(-1, 0), pictures, detail=1)
     np.testing.assert_array_equal(preview(latents[3].movedim(-1, 0)), pictures[3].numpy())
 
 
-def test_latents_that_overflowed_break_nothing():
+def test_latents_that_overflowed_do_not_break_the_preview():
     pictures = colour_fields(16)
     latents = pictures.float().movedim(-1, 0)
     latents[:, 2:4] = torch.nan

@@ -2,14 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from t2v.metrics.flow import flow_magnitudes
-from t2v.metrics.intervals import mean, ratio_of_means, with_interval
-from t2v.metrics.seams import frame_changes, seam_and_within_change
-from t2v.metrics.sharpness import object_mask, outline_gradient
+from t2v.evaluation.metrics.flow import flow_magnitudes
+from t2v.evaluation.metrics.intervals import mean, ratio_of_means, with_interval
+from t2v.evaluation.metrics.seams import frame_changes, seam_and_within_change
+from t2v.evaluation.metrics.sharpness import object_mask, outline_gradient
 
 
 def texture(height=70, width=90):
-    """Soft spots that flow can hold on to."""
+    """A smooth texture that optical flow can track."""
     y, x = np.mgrid[:height, :width]
     waves = np.sin(x / 3.1) + np.sin(y / 4.3) + np.sin((x + 2 * y) / 7.7) + np.sin((x - y) / 5.3)
     grey = ((waves + 4) / 8 * 255).astype(np.uint8)
@@ -23,7 +23,7 @@ def moving(steps):
 
 
 def constant(values):
-    """One grey frame a value."""
+    """One grey frame per value."""
     return np.stack([np.full((5, 7, 3), value, np.uint8) for value in values])
 
 
@@ -32,11 +32,11 @@ def test_flow_has_the_length_of_a_known_shift(step, length):
     assert flow_magnitudes(moving([step] * 3)) == pytest.approx([length] * 3, abs=0.4)
 
 
-def test_flow_of_every_pair_is_its_own():
+def test_flow_differs_between_pairs():
     assert flow_magnitudes(moving([(1, 0), (4, 0)])) == pytest.approx([1, 4], abs=0.4)
 
 
-def test_nothing_flows_in_a_still_video():
+def test_a_still_video_has_no_flow():
     assert flow_magnitudes(moving([(0, 0)] * 2)).tolist() == [0, 0]
 
 
@@ -44,17 +44,17 @@ def test_one_frame_has_no_flow():
     assert flow_magnitudes(moving([])).shape == (0,)
 
 
-def test_change_is_the_mean_difference_of_neighbours():
+def test_change_is_the_mean_difference_between_frames():
     assert frame_changes(constant([10, 13, 13, 6])).tolist() == [3, 0, 7]
 
 
-def test_change_of_a_part_counts_for_its_share():
+def test_change_of_a_part_counts_by_its_area():
     frames = constant([0, 0])
     frames[1, 2, 3, 1] = 105
     assert frame_changes(frames).tolist() == [1]
 
 
-def test_a_jump_between_chunks_is_told_from_the_change_within():
+def test_boundary_changes_are_separated_from_changes_within_chunks():
     values = [0, 1, 2, 3, 43, 44, 45, 95, 96]
     assert seam_and_within_change(constant(values), [4, 7]) == (45, 1)
 
@@ -64,24 +64,24 @@ def test_an_even_video_has_no_seam():
     assert seam == within == 1
 
 
-def test_the_value_is_the_statistic_of_all():
+def test_the_value_is_the_statistic_of_all_values():
     result = with_interval(mean, np.array([1.0, 2.0, 6.0]))
     assert (result["value"], result["count"]) == (3, 3)
 
 
-def test_an_interval_holds_the_true_mean_most_of_the_time():
+def test_most_intervals_contain_the_true_mean():
     rng = np.random.default_rng(0)
     intervals = [with_interval(mean, rng.normal(5, 2, 40)) for _ in range(40)]
     hits = sum(interval["low"] < 5 < interval["high"] for interval in intervals)
     assert 34 <= hits < 40
 
 
-def test_an_interval_is_as_wide_as_the_spread_says():
+def test_interval_width_follows_the_spread():
     result = with_interval(mean, np.random.default_rng(0).normal(0, 3, 100))
     assert result["high"] - result["low"] == pytest.approx(2 * 1.96 * 3 / 10, rel=0.2)
 
 
-def test_equal_values_leave_no_doubt():
+def test_equal_values_have_an_interval_of_zero_width():
     result = with_interval(mean, np.full(7, 0.25))
     assert result["low"] == result["high"] == 0.25
 
@@ -91,7 +91,7 @@ def test_the_same_values_have_the_same_interval():
     assert with_interval(mean, values) == with_interval(mean, values)
 
 
-def test_pairs_are_drawn_together():
+def test_pairs_are_resampled_together():
     pairs = np.array([[2.0, 1.0], [20.0, 10.0], [200.0, 100.0]])
     result = with_interval(ratio_of_means, pairs)
     assert result["value"] == result["low"] == result["high"] == 2
@@ -102,7 +102,7 @@ def test_a_ratio_of_means_weighs_pairs_by_their_size():
 
 
 def disc(blur=0, size=(61, 83), radius=20):
-    """A white disc on dark blue, with a soft outline if asked for."""
+    """A white disc on dark blue, with an optionally soft outline."""
     y, x = np.mgrid[: size[0], : size[1]]
     inside = np.hypot(y - 30, x - 45) < radius
     frame = np.where(inside[..., None], 240, (10, 10, 60)).astype(np.uint8)
@@ -115,7 +115,7 @@ def test_a_hard_outline_is_as_steep_as_its_contrast():
 
 def test_a_soft_outline_is_less_steep_by_its_width():
     steepness = [outline_gradient(disc(blur)) for blur in (1, 2)]
-    # The steepest place of a blurred edge: contrast / (sigma sqrt(2 pi)).
+    # Maximum gradient of a blurred edge: contrast / (sigma sqrt(2 pi)).
     expected = [230 / (sigma * (2 * np.pi) ** 0.5) for sigma in (1, 2)]
     assert steepness == pytest.approx(expected, rel=0.1)
 
@@ -124,7 +124,7 @@ def test_an_empty_picture_has_no_outline():
     assert np.isnan(outline_gradient(constant([7])[0]))
 
 
-def test_an_object_at_the_edge_is_no_background():
+def test_an_object_at_the_border_is_not_taken_for_background():
     frame = np.full((20, 30, 3), 30, np.uint8)
     frame[5:12, :9] = 200
     mask = object_mask(frame)

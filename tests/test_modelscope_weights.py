@@ -6,7 +6,26 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_modelscope import (
+
+from t2v.errors import CheckpointError
+from t2v.events import Chunk
+from t2v.models.checkpoints import write_weights
+from t2v.models.encoders import OpenClipImageEncoder, OpenClipTextEncoder, clip_pixels
+from t2v.models.networks import build_networks
+from t2v.models.video_unet import VideoUNet
+from t2v.pipeline.loading import load_refiner, load_stack
+from t2v.pipeline.refinement import refine
+from t2v.pipeline.streaming_t2v import stream
+from t2v.settings.acceleration import Acceleration
+from t2v.settings.presets import list_presets
+from t2v.weights import convert_refiner as refiner_weights
+from t2v.weights.convert import (
+    convert_streaming_t2v,
+    write_configs,
+)
+from t2v.weights.install import install
+from t2v.weights.key_names import UNUSED, checkpoint_names, modelscope_names
+from tests.support.small_modelscope import (
     SMALL_CONFIGS,
     SMALL_REFINER,
     authors_state_dict,
@@ -17,26 +36,6 @@ from small_modelscope import (
     refiner_state_dict,
     small_preset,
     write_home,
-)
-
-from t2v.checkpoints import modelscope_names, write_weights
-from t2v.config import Acceleration
-from t2v.errors import CheckpointError
-from t2v.events import Chunk
-from t2v.models.encoders import OpenClipImageEncoder, OpenClipTextEncoder, clip_pixels
-from t2v.models.refiner_unet import RefinerUNet
-from t2v.pipeline.refinement import refine
-from t2v.pipeline.refiner import load_refiner
-from t2v.pipeline.stack import build_networks, load_stack
-from t2v.pipeline.streaming_t2v import stream
-from t2v.presets import list_presets
-from t2v.weights import refiner as refiner_weights
-from t2v.weights.install import install
-from t2v.weights.modelscope import (
-    UNUSED,
-    checkpoint_names,
-    convert_streaming_t2v,
-    write_configs,
 )
 
 
@@ -95,9 +94,10 @@ def full_size_weights(goldens):
 
 def test_every_key_of_the_real_checkpoint_has_one_place(full_size, full_size_weights):
     places = [
-        (theirs, list(network.state_dict()[ours].shape))
+        (theirs, list(tensors[ours].shape))
         for part, network in full_size.items()
         if part != "first_unet"
+        for tensors in [network.state_dict()]  # takes a while
         for ours, theirs in checkpoint_names(part, network).items()
     ]
     assert len(places) == len(full_size_weights) - len(UNUSED)
@@ -118,7 +118,7 @@ def test_the_first_unet_has_the_keys_of_a_stock_one(full_size, full_size_weights
     assert ours == stock
 
 
-def test_misfits_of_the_real_checkpoint_are_named(full_size, full_size_weights, tmp_path):
+def test_mismatches_with_the_real_checkpoint_are_reported(full_size, full_size_weights, tmp_path):
     del full_size_weights["vae.decoder.conv_in.bias"]
     full_size_weights["ema.surprise"] = torch.empty(1)
     full_size_weights["text_encoder.text_model.final_layer_norm.bias"] = torch.empty(3)
@@ -132,7 +132,7 @@ def test_misfits_of_the_real_checkpoint_are_named(full_size, full_size_weights, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_tensor_arrives_where_it_was_written(networks, stack):
+def test_every_tensor_gets_to_its_place(networks, stack):
     loaded = {
         "unet": stack.unet,
         "extractor": stack.extractor,
@@ -150,10 +150,10 @@ def test_every_tensor_arrives_where_it_was_written(networks, stack):
             assert torch.equal(read[key], written[key].half().float()), f"{part} {key}"
 
 
-def test_weights_lie_in_half_precision_and_nothing_else_is_kept(preset):
+def test_weights_are_stored_in_half_precision_and_nothing_else_is_kept(preset):
     files = list(preset.weights_folder.glob("*/*.safetensors"))
-    beside = {"extractor", "anchor_tokens", "refiner"}
-    assert {file.parent.name for file in files} == SMALL_CONFIGS.keys() - {"stack"} | beside
+    stored_apart = {"extractor", "anchor_tokens", "refiner"}
+    assert {file.parent.name for file in files} == SMALL_CONFIGS.keys() - {"stack"} | stored_apart
     for file in files:
         assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float16}
     assert not preset.weights_folder.with_name("modelscope.partial").exists()
@@ -167,7 +167,7 @@ def test_the_stack_is_made_of_the_classes_of_the_paper(stack):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_two_chunks_come_out(preset, dtype):
+def test_two_chunks_are_drawn(preset, dtype):
     stack = load_stack(preset, device="cpu", dtype=dtype)
     assert stack.unet.dtype == stack.autoencoder.vae.dtype == dtype
     config = preset.config(prompt="red, and red.", num_chunks=2, num_inference_steps=2)
@@ -189,7 +189,7 @@ def test_the_autoencoder_keeps_its_own_attention(preset, stack):
 
 
 @pytest.mark.parametrize("size", [(64, 128), (128, 64)])
-def test_other_sizes_than_squares_work(preset, size):
+def test_frames_need_not_be_square(preset, size):
     stack = load_stack(preset.at_size(size), device="cpu")
     config = preset.config(prompt="red", num_chunks=2, num_inference_steps=1)
     chunks = [event for event in stream(stack, config) if isinstance(event, Chunk)]
@@ -247,13 +247,13 @@ def test_two_chunks_are_refined(name, stack, request):
 def test_the_refiner_maps_at_full_size():
     """1480 tensors, 1 411 233 860 numbers: as many as ModelScope's Vid2VidSDUNet has."""
     with torch.device("meta"):
-        unet = RefinerUNet.from_config(refiner_weights.CONFIG)
+        unet = VideoUNet.from_config(refiner_weights.CONFIG)
     names = modelscope_names(unet)
     assert len(set(names.values())) == len(names) == 1480
     assert sum(tensor.numel() for tensor in unet.state_dict().values()) == 1_411_233_860
 
 
-def test_misfits_of_the_refiner_are_named(tmp_path):
+def test_mismatches_with_the_refiner_are_reported(tmp_path):
     weights = refiner_state_dict(new_refiner_unet())
     del weights["out.2.bias"]
     torch.save(weights, tmp_path / "weights.pth")
@@ -263,7 +263,7 @@ def test_misfits_of_the_refiner_are_named(tmp_path):
         )
 
 
-def test_loading_warns_of_nothing(preset, monkeypatch):
+def test_loading_gives_no_warning(preset, monkeypatch):
     """diffusers would tell of arguments in a config that a network does not have."""
     monkeypatch.setattr(
         "diffusers.configuration_utils.logger.warning", lambda text, *_: pytest.fail(text)
@@ -279,7 +279,7 @@ def test_the_first_chunk_is_drawn_by_the_public_unet(stack, preset, monkeypatch)
     assert sum(isinstance(event, Chunk) for event in stream(stack, config)) == 1
 
 
-def test_padding_is_read_like_words(stack):
+def test_padding_tokens_are_not_masked(stack):
     ids = stack.text_encoder.tokenize(["red", "red, red, red, red, red"])
     letters = stack.text_encoder.tokenizer.get_vocab()
     begin, end = letters["<|startoftext|>"], letters["<|endoftext|>"]

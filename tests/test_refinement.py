@@ -5,7 +5,13 @@ import gc
 import numpy as np
 import pytest
 import torch
-from small_refiner import (
+
+from t2v.errors import ConfigError, NotFiniteError
+from t2v.events import Chunk, StepDone
+from t2v.pipeline.blending import RandomCuts
+from t2v.pipeline.refinement import refine
+from t2v.pipeline.windows import Window
+from tests.support.small_refiner import (
     BLENDINGS,
     SETTINGS,
     CountingSource,
@@ -17,12 +23,6 @@ from small_refiner import (
     refined_video,
     some_frames,
 )
-
-from t2v.errors import ConfigError
-from t2v.events import Chunk, StepDone
-from t2v.pipeline.blending import RandomCuts
-from t2v.pipeline.refinement import refine
-from t2v.pipeline.windows import Window
 
 
 ALMOST_CLEAN = 10  # a start from which the sign of a pixel is still to be seen
@@ -45,7 +45,7 @@ def by_chunk(latents, timestep):
 
 @pytest.mark.parametrize("blending", BLENDINGS)
 @pytest.mark.parametrize("num_frames", [1, 7, 16, 23, 24, 25, 33, 39, 40, 41, 233, 240])
-def test_every_frame_leaves_once_and_in_its_place(blending, num_frames):
+def test_every_frame_is_yielded_once_and_in_order(blending, num_frames):
     refiner = PixelRefiner(sign, start_timestep=ALMOST_CLEAN)
     frames = some_frames(num_frames)
     chunks = refined_chunks(refiner, frames, blending=blending)
@@ -76,7 +76,7 @@ def test_one_chunk_is_the_same_video_in_every_mode(blending, num_frames):
 
 
 @pytest.mark.parametrize("num_frames", [40, 43, 60])
-def test_chunks_agree_where_the_network_looks_at_every_frame_alone(num_frames):
+def test_chunks_agree_if_the_network_treats_frames_separately(num_frames):
     """Shared noise, cut or not, in one piece or another: the same latents at every step."""
     refiner, frames = PixelRefiner(by_frame), some_frames(num_frames)
     expected = refined_video(refiner, frames, blending="joint")
@@ -125,14 +125,14 @@ def test_without_blending_the_earlier_chunk_keeps_the_overlap(blending):
     assert video[:, 0, 0, 0].tolist() == [0] * 24 + [128] * 16 + [255] * 7
 
 
-def test_causal_chunks_do_not_wait_for_what_comes_after_them():
+def test_causal_chunks_do_not_depend_on_later_frames():
     refiner, frames = PixelRefiner(by_chunk), some_frames(72)
     long = refined_video(refiner, frames, blending="causal")
     short = refined_video(refiner, frames[:40], blending="causal")
     assert np.array_equal(long[:32], short[:32])
 
 
-def test_joint_chunks_see_what_comes_after_them():
+def test_joint_chunks_depend_on_later_frames():
     refiner, frames = PixelRefiner(by_chunk), some_frames(72)
     long = refined_video(refiner, frames, blending="joint")
     short = refined_video(refiner, frames[:40], blending="joint")
@@ -140,7 +140,7 @@ def test_joint_chunks_see_what_comes_after_them():
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
-def test_a_seed_decides_alone(blending):
+def test_only_the_seed_decides_the_noise(blending):
     refiner, frames = new_refiner(), some_frames(31, 9, 13)
     torch.manual_seed(1)
     video = refined_video(refiner, frames, blending=blending)
@@ -152,7 +152,7 @@ def test_a_seed_decides_alone(blending):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_prompts_guide():
+def test_prompts_change_the_refined_frames():
     refiner, frames = new_refiner(guidance_scale=7.5, guidance_rescale=0.2), some_frames(5, 9, 13)
     video = refined_video(refiner, frames)
     assert (refined_video(refiner, frames, prompt="a blue ring") != video).any()
@@ -165,7 +165,7 @@ def test_without_guidance_the_negative_prompt_is_not_read():
     assert np.array_equal(refined_video(refiner, frames, negative_prompt="a ring"), video)
 
 
-def test_a_chunk_leaves_as_soon_as_its_frames_exist():
+def test_a_chunk_is_yielded_as_soon_as_its_frames_exist():
     source = CountingSource(some_frames(56))
     given_at_chunk = [
         source.num_given
@@ -181,13 +181,15 @@ def test_nothing_is_computed_before_it_is_asked_for(blending):
     events = refine(refiner, config(blending=blending), source)
     assert (source.num_given, refiner.num_encoded, refiner.num_calls) == (0, 0, 0)
     for num_calls in (1, 2, 3):
-        assert next(events) == StepDone("refinement", 0, num_calls, 3)
+        assert next(events) == StepDone(
+            stage="refinement", chunk_index=0, step=num_calls, num_steps=3
+        )
         assert refiner.num_calls == num_calls
     assert isinstance(next(events), Chunk)
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
-def test_closing_stops_the_work_and_the_source(blending):
+def test_closing_stops_the_work_and_closes_the_source(blending):
     closed = []
 
     def source():
@@ -247,7 +249,7 @@ def test_no_frames_are_an_error():
             next(refine(PixelRefiner(by_frame), config(), nothing))
 
 
-def test_frames_that_change_their_size_are_named():
+def test_frames_that_change_size_are_reported():
     pieces = [some_frames(8, 4, 6), some_frames(8, 6, 4)]
     with pytest.raises(ConfigError, match="all frames must have one size: 6x4, then 4x6"):
         list(refine(PixelRefiner(by_frame), config(), pieces))
@@ -255,7 +257,7 @@ def test_frames_that_change_their_size_are_named():
 
 @pytest.mark.parametrize("blending", ["causal", "shared_noise", "independent"])
 @pytest.mark.parametrize("num_frames", [24, 40, 47, 72])
-def test_an_interrupted_refinement_goes_on_with_identical_frames(blending, num_frames):
+def test_an_interrupted_refinement_resumes_with_identical_frames(blending, num_frames):
     refiner, frames = PixelRefiner(by_chunk), some_frames(num_frames)
     chunks = refined_chunks(refiner, frames, blending=blending)
     whole = np.concatenate([chunk.frames for chunk in chunks])
@@ -271,7 +273,7 @@ def test_an_interrupted_refinement_goes_on_with_identical_frames(blending, num_f
         assert np.array_equal(np.concatenate([chunk.frames for chunk in done]), whole[start:])
 
 
-def test_a_refinement_goes_on_from_less_than_its_end_when_the_video_becomes_longer():
+def test_a_refinement_of_an_extended_video_resumes_before_its_end():
     refiner, frames = PixelRefiner(by_chunk), some_frames(60)
     whole = refined_video(refiner, frames)
     *_, state = (c.refiner for c in refined_chunks(refiner, frames[:47]) if c.refiner)
@@ -280,7 +282,7 @@ def test_a_refinement_goes_on_from_less_than_its_end_when_the_video_becomes_long
     assert np.array_equal(rest, whole[-len(rest) :])
 
 
-def test_every_refined_chunk_is_told_what_the_preview_was_told():
+def test_every_refined_chunk_uses_the_prompt_of_its_preview_frames():
     """The one that is in its middle: window 1 shows frames 16 to 40, chunk 2 of the preview."""
     refiner, frames = new_refiner(guidance_scale=7.5), some_frames(40, 9, 13)
     plain = refined_video(refiner, frames, prompt="a red star")
@@ -288,3 +290,31 @@ def test_every_refined_chunk_is_told_what_the_preview_was_told():
     late = refined_video(refiner, frames, prompt="0: a red star / 3: a blue ring")
     assert np.array_equal(late, plain)
     assert np.array_equal(early[:16], plain[:16]) and (early != plain).any()
+
+
+def test_values_that_are_no_numbers_fail_in_their_refined_chunk():
+    calls = []
+
+    def overflow(latents, timestep):
+        calls.append(timestep)
+        is_late = len(calls) > SETTINGS.num_inference_steps
+        return by_frame(latents, timestep) / (0 if is_late else 1)
+
+    made = []
+    with pytest.raises(NotFiniteError, match=r"no numbers in refined chunk 1\."):
+        for event in refine(PixelRefiner(overflow), config(), in_pieces(some_frames(60))):
+            if isinstance(event, Chunk):
+                made.append(event.index)
+    assert made == [0]
+
+
+def test_refined_pixels_that_are_no_numbers_fail_in_their_chunk():
+    refiner = new_refiner(num_inference_steps=2)
+    made = []
+    with pytest.raises(NotFiniteError, match=r"no numbers in refined chunk 1\."):
+        for event in refine(refiner, config(), in_pieces(some_frames(60))):
+            if isinstance(event, Chunk):
+                made.append(event.index)
+                decoder = refiner.autoencoder.vae.decoder
+                next(decoder.parameters()).data.fill_(float("nan"))
+    assert made == [0]

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_refiner import SETTINGS, new_refiner
-from small_stack import new_autoencoder, new_stack, randomize
 
-from t2v.checkpoints import save_weights
 from t2v.errors import CheckpointError, PresetError
-from t2v.pipeline.refiner import load_refiner
-from t2v.presets import Preset
+from t2v.models.checkpoints import save_weights
+from t2v.pipeline.loading import load_refiner
+from t2v.settings.presets import Preset
+from tests.support.small_refiner import SETTINGS, new_refiner
+from tests.support.small_stack import new_autoencoder, new_stack, randomize
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def preset(tmp_path):
     )
 
 
-def test_a_refiner_is_what_its_folder_says(preset):
+def test_a_refiner_is_built_from_its_folder(preset):
     refiner, expected = load_refiner(preset, "cpu"), new_refiner()
     latents = torch.randn(1, 5, 3, 9, 13, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -55,14 +55,14 @@ def test_a_refiner_is_what_its_folder_says(preset):
     assert refiner.settings == SETTINGS
 
 
-def test_it_takes_what_a_loaded_stack_has(preset):
+def test_a_refiner_shares_the_networks_of_a_loaded_stack(preset):
     stack = new_stack()
     refiner = load_refiner(preset, stack=stack)
     assert refiner.autoencoder is stack.autoencoder
     assert refiner.text_encoder is stack.text_encoder
 
 
-def test_its_own_autoencoder_comes_first(preset):
+def test_its_own_autoencoder_takes_precedence(preset):
     own = randomize(new_autoencoder(), seed=9).vae
     save_weights(own, preset.weights_folder / "refiner" / "autoencoder")
     config = json.dumps(dict(own.config), default=str)
@@ -73,7 +73,7 @@ def test_its_own_autoencoder_comes_first(preset):
     assert refiner.autoencoder is not stack.autoencoder
 
 
-def test_the_schedule_of_the_stack_is_taken_when_it_is_said(preset):
+def test_the_setting_stack_takes_the_schedule_of_the_stack(preset):
     schedule = {"beta_schedule": "linear", "beta_start": 0.1, "beta_end": 0.1}
     path = preset.weights_folder / "stack.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schedule": schedule}))
@@ -83,12 +83,12 @@ def test_the_schedule_of_the_stack_is_taken_when_it_is_said(preset):
     assert refiner.sigmas[2] == pytest.approx(np.sqrt(1 / 0.9**3 - 1), rel=1e-5)
 
 
-def test_a_preset_without_a_refiner_says_so(preset):
+def test_a_preset_without_a_refiner_is_reported(preset):
     with pytest.raises(PresetError, match="preset odd cannot refine: The odd preset has no refi"):
         load_refiner(replace(preset, refiner=None))
 
 
-def test_weights_that_do_not_fit_are_named(preset):
+def test_weights_that_do_not_fit_are_reported(preset):
     (preset.weights_folder / "refiner" / "000.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"no weights at .*refiner"):
         load_refiner(preset, "cpu")
@@ -136,7 +136,7 @@ def test_there_are_no_black_bars(size, monkeypatch):
     assert all(side % 4 == 0 for side in pixels.shape[1:3])
 
 
-def test_upscaling_keeps_places_and_colours(monkeypatch):
+def test_upscaling_keeps_positions_and_colours(monkeypatch):
     refiner = new_refiner()
     frames = np.zeros((2, 18, 26, 3), np.uint8)
     frames[1, 2:5, 20:24, 2] = 200

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_refiner import SETTINGS
 
 from t2v.pipeline.sdedit import SDEditSampler, alpha_sigma, trailing_timesteps, training_sigmas
 from t2v.training.networks import SCHEDULE
+from tests.support.small_refiner import SETTINGS
 
 
 SCHEDULES = {
@@ -45,7 +45,7 @@ def knows(clean, schedule, prediction_type):
 @pytest.mark.parametrize("prediction_type", ["v_prediction", "epsilon", "sample"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("num_steps, start", [(1, 599), (2, 998), (8, 600), (30, 599), (3, 3)])
-def test_a_network_that_knows_the_answer_is_led_to_it(schedule, prediction_type, num_steps, start):
+def test_a_perfect_network_gives_the_answer(schedule, prediction_type, num_steps, start):
     sampler = new_sampler(
         schedule,
         prediction_type=prediction_type,
@@ -64,7 +64,7 @@ def test_a_network_that_knows_the_answer_is_led_to_it(schedule, prediction_type,
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_latents_have_the_level_of_noise_that_the_step_expects(schedule):
-    """With frames of zeros all that is left on the way is noise, of known variance."""
+    """With frames of zeros all that is left at every step is noise, of known variance."""
     sampler = new_sampler(schedule, num_inference_steps=9, start_timestep=599)
     latents = sampler.start(torch.zeros(SHAPE), noise())
     for step in range(8):
@@ -73,7 +73,7 @@ def test_latents_have_the_level_of_noise_that_the_step_expects(schedule):
         latents = sampler.step(torch.zeros(SHAPE), latents, step, noise(seed=2 + step))
 
 
-def test_the_later_the_start_the_more_of_a_frame_is_kept():
+def test_less_noise_keeps_more_of_a_frame():
     frames = torch.ones(SHAPE)
     kept = [new_sampler(start_timestep=t).start(frames, noise()).mean() for t in (100, 400, 800)]
     assert kept[0] > kept[1] > kept[2] > 0
@@ -96,7 +96,7 @@ def test_timesteps_fall_evenly_from_the_start_and_stay_above_zero(start, num_ste
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_noise_grows_with_the_timestep_up_to_nothing_but_noise(schedule):
+def test_noise_grows_with_the_timestep_up_to_pure_noise(schedule):
     sigmas = SCHEDULES[schedule]
     assert len(sigmas) == 1000
     assert (np.diff(sigmas[:999]) > 0).all()

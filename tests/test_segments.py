@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from t2v.errors import MediaError
+from t2v.media.reader import read_frames
 from t2v.media.segments import join_segments, write_segment
-from t2v.media.video import read_frames, read_metadata
-from tests.fakes import paint, read_numbers
+from t2v.media.video import read_metadata
+from tests.support.fakes import paint, read_numbers
 
 
 FPS = 8

@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_stack import count_calls, new_stack
 
-from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, SCHEDULERS, GenerationConfig
-from t2v.errors import ConfigError
-from t2v.events import Chunk, Notice, StepDone
+from t2v.errors import ConfigError, NotFiniteError
+from t2v.events import Chunk, Memory, Notice, StepDone
 from t2v.pipeline.streaming_t2v import stream
-from t2v.state import Memory
+from t2v.settings.config import SCHEDULERS, GenerationConfig
+from tests.support.small_stack import count_calls, new_stack
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_every_frame_arrives_once_and_in_order(stack, config):
     assert [chunk.index for chunk in chunks] == [0, 1, 2]
     assert [chunk.start_frame for chunk in chunks] == [0, 16, 24]
     assert [chunk.frames.shape for chunk in chunks] == [(16, 20, 28, 3), *[(8, 20, 28, 3)] * 2]
-    assert sum(len(chunk.frames) for chunk in chunks) == config.num_frames
+    assert sum(len(chunk.frames) for chunk in chunks) == 32
 
 
 def test_the_first_chunk_is_initialization_and_the_others_streaming(stack, config):
@@ -65,14 +64,14 @@ def test_the_first_chunk_is_initialization_and_the_others_streaming(stack, confi
     assert stages == ["initialization", "streaming_t2v", "streaming_t2v"]
 
 
-def test_every_denoising_step_is_told_before_its_chunk(stack, config):
-    told = [
+def test_every_denoising_step_is_reported_before_its_chunk(stack, config):
+    reported = [
         (event.chunk_index, event.step, event.num_steps)
         if isinstance(event, StepDone)
         else event.index
         for event in stream(stack, config)
     ]
-    assert told == [
+    assert reported == [
         *[(0, 1, 2), (0, 2, 2), 0],
         *[(1, 1, 2), (1, 2, 2), 1],
         *[(2, 1, 2), (2, 2, 2), 2],
@@ -113,7 +112,7 @@ def test_every_setting_reaches_every_chunk(stack, config, change):
         assert (a.frames != b.frames).any()
 
 
-def test_every_chunk_begins_with_noise_of_its_own(stack, config):
+def test_every_chunk_starts_from_its_own_noise(stack, config):
     latents = inputs_of(stack.unet)
     frames_of(stack, replace(config, num_chunks=4, num_inference_steps=1))
     beginnings = {given[0].numpy().tobytes() for given in latents}
@@ -122,7 +121,7 @@ def test_every_chunk_begins_with_noise_of_its_own(stack, config):
 
 def test_a_longer_video_begins_with_the_shorter_one(stack, config):
     long = frames_of(stack, replace(config, num_chunks=4))
-    np.testing.assert_array_equal(long[: config.num_frames], frames_of(stack, config))
+    np.testing.assert_array_equal(long[:32], frames_of(stack, config))
 
 
 def test_nothing_is_computed_before_it_is_asked_for(stack, config):
@@ -165,7 +164,7 @@ def test_conditioning_frames_are_encoded_once_a_chunk(stack, config):
     assert len(calls) == 2
 
 
-def test_the_anchor_is_encoded_once_a_video_beside_mid_grey(stack, config):
+def test_the_anchor_and_mid_grey_are_encoded_once_a_video(stack, config):
     inputs = inputs_of(stack.image_encoder)
     first_frame = torch.from_numpy(chunks_of(stack, config)[0].frames[0])
     [(null, anchor)] = inputs
@@ -189,15 +188,15 @@ def test_guidance_doubles_the_batch_and_scale_1_turns_it_off(stack, config, guid
     assert set(batches) == {batch}
 
 
-def test_what_both_halves_of_the_guidance_share_is_computed_once(stack, config):
+def test_what_both_texts_of_guidance_share_is_computed_once(stack, config):
     """Until the text is read they are the same: 2 % of the paper's work per chunk."""
     stems = [inputs_of(network.transformer_in) for network in (stack.unet, stack.extractor)]
     frames_of(stack, config)
     num_frames = {len(given) for calls in stems for given in calls}
-    assert num_frames == {CHUNK_FRAMES, NUM_COND_FRAMES}
+    assert num_frames == {stack.chunking.chunk_frames, stack.chunking.overlap}
 
 
-def test_without_guidance_the_anchor_is_the_one_that_is_left(stack, config):
+def test_without_guidance_only_the_anchor_is_encoded(stack, config):
     inputs = inputs_of(stack.image_encoder)
     frames_of(stack, replace(config, guidance_scale=1))
     [[anchor]] = inputs
@@ -229,9 +228,7 @@ def test_apm_strength_changes_all_chunks_but_the_first(stack, config, image_firs
 
 
 @pytest.mark.parametrize("apm_strength", [0.0, 1.0])
-def test_a_first_chunk_with_an_image_first_has_that_image_as_its_anchor(
-    stack, config, apm_strength
-):
+def test_with_image_first_the_first_chunk_has_that_image_as_its_anchor(stack, config, apm_strength):
     frames = inputs_of(stack.unet)
     pictures, anchors = inputs_of(stack.image_encoder), inputs_of(stack.anchor_tokens)
     config = replace(config, num_chunks=1, apm_strength=apm_strength)
@@ -246,7 +243,7 @@ def test_a_first_chunk_with_an_image_first_has_that_image_as_its_anchor(
     assert (plain.frames != chunk.frames).any()
 
 
-def test_an_image_that_is_drawn_first_is_gone_when_the_video_goes_on(stack, config):
+def test_with_image_first_later_chunks_have_the_first_frame_as_their_anchor(stack, config):
     stack = replace(stack, image_first=True)
     pictures = inputs_of(stack.image_encoder)
     first_frame = torch.from_numpy(chunks_of(stack, config)[0].frames[0])
@@ -283,7 +280,7 @@ def test_the_anchor_matters_to_the_apm_alone(stack, config, apm_strength):
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("first_chunk, num_frames_before", [(1, 16), (3, 32)])
-def test_an_interrupted_video_goes_on_with_identical_frames(
+def test_an_interrupted_video_resumes_with_identical_frames(
     stack, config, scheduler, first_chunk, num_frames_before
 ):
     config = replace(config, scheduler=scheduler, num_chunks=5)
@@ -297,13 +294,13 @@ def test_an_interrupted_video_goes_on_with_identical_frames(
 
 
 @pytest.mark.parametrize("first_chunk, has_memory", [(0, True), (2, False), (-1, False)])
-def test_going_on_needs_a_memory_and_beginning_none(stack, config, first_chunk, has_memory):
+def test_resuming_needs_a_memory_and_starting_none(stack, config, first_chunk, has_memory):
     memory = memory_of(np.zeros((16, 20, 28, 3), np.uint8)) if has_memory else None
-    with pytest.raises(ConfigError, match="goes on from a memory"):
+    with pytest.raises(ConfigError, match="give both to resume"):
         next(stream(stack, config, first_chunk=first_chunk, memory=memory))
 
 
-def test_frames_that_were_handed_out_are_let_go(stack, config):
+def test_yielded_frames_are_released(stack, config):
     """All but the first chunk, which holds the anchor, and the last, which conditions the next."""
     references = []
     for event in stream(stack, replace(config, num_chunks=5)):
@@ -311,7 +308,7 @@ def test_frames_that_were_handed_out_are_let_go(stack, config):
             references.append(weakref.ref(event.frames))
             gc.collect()
             alive = [i for i, frames in enumerate(references) if frames() is not None]
-            # The chunk before the last is let go as soon as the stream goes on.
+            # The chunk before the last is let go as soon as the stream continues.
             assert set(alive) <= {0, event.index - 1, event.index}
 
 
@@ -359,7 +356,7 @@ def test_a_prompt_that_is_understood_gives_no_notice(stack, config):
     assert isinstance(next(stream(stack, config)), StepDone)
 
 
-def test_a_prompt_that_changes_leaves_the_chunks_before_as_they_were(stack, config):
+def test_a_prompt_change_leaves_earlier_chunks_unchanged(stack, config):
     config = replace(config, num_chunks=4)
     plain = chunks_of(stack, config)
     changed = chunks_of(stack, replace(config, prompt=f"0: {config.prompt} / 2: a blue ring"))
@@ -367,7 +364,7 @@ def test_a_prompt_that_changes_leaves_the_chunks_before_as_they_were(stack, conf
     assert same == [True, True, False, False]
 
 
-def test_going_on_after_a_change_gives_the_frames_that_were_planned(stack, config):
+def test_resuming_after_a_prompt_change_gives_the_same_frames(stack, config):
     config = replace(config, num_chunks=4, prompt="0: a red star / 2-4: a blue ring")
     whole = frames_of(stack, config)
     rest = frames_of(stack, config, first_chunk=3, memory=memory_of(whole[:32]))
@@ -382,7 +379,7 @@ def test_a_blend_is_neither_of_its_prompts(stack, config):
         assert (a[:16] == b[:16]).all() and (a[16:] != b[16:]).any()
 
 
-def test_another_seed_from_a_chunk_on_is_that_of_a_video_with_this_seed(stack, config):
+def test_a_later_seed_draws_what_a_video_with_this_seed_does(stack, config):
     config = replace(config, num_chunks=4, use_cam=False, apm_strength=0)
     ours = chunks_of(stack, replace(config, reseed="2: 99"))
     before, after = (chunks_of(stack, replace(config, seed=seed)) for seed in (7, 99))
@@ -395,3 +392,38 @@ def test_a_prompt_that_is_never_reached_gives_a_notice(stack, config):
     assert next(stream(stack, config)) == Notice(
         "The prompt for chunk 3 is not reached: the video has 1 chunks, counted from 0."
     )
+
+
+def fill_with_nan(network):
+    next(network.parameters()).data.fill_(float("nan"))
+
+
+def test_values_that_are_no_numbers_fail_in_their_chunk_and_earlier_chunks_are_kept(stack, config):
+    made = []
+    with pytest.raises(NotFiniteError, match=r"no numbers in chunk 2\..*float32"):
+        for event in stream(stack, config):
+            if isinstance(event, Chunk):
+                made.append(event.index)
+                if event.index == 1:
+                    fill_with_nan(stack.unet)
+    assert made == [0, 1]
+
+
+@pytest.mark.parametrize("image_first", [False, True])
+def test_values_that_are_no_numbers_fail_in_the_first_chunk(config, image_first):
+    stack = replace(new_stack(), image_first=image_first)
+    fill_with_nan(stack.initial_unet)
+    with pytest.raises(NotFiniteError, match=r"no numbers in chunk 0\."):
+        chunks_of(stack, config)
+
+
+def test_pixels_that_are_no_numbers_fail_in_their_chunk(stack, config):
+    """Latents may be finite where the decoder overflows; its frames were black."""
+    made = []
+    with pytest.raises(NotFiniteError, match=r"no numbers in chunk 2\."):
+        for event in stream(stack, config):
+            if isinstance(event, Chunk):
+                made.append(event.index)
+                if event.index == 1:
+                    fill_with_nan(stack.autoencoder.vae.decoder)
+    assert made == [0, 1]

@@ -1,4 +1,4 @@
-"""Two steps of every stage, on one network a stage; the recipe from nothing to a video."""
+"""Two steps of every stage, and the whole recipe from untrained networks to a video."""
 
 import json
 from dataclasses import replace
@@ -7,29 +7,43 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from t2v.checkpoints import load_weights
+from t2v.cli import main
+from t2v.errors import ConfigError
 from t2v.events import Chunk
 from t2v.models.autoencoder import to_pixels
-from t2v.pipeline.anchor import embed_anchor
+from t2v.models.checkpoints import load_weights
+from t2v.pipeline.conditioning import embed_anchor, prepare_conditions
 from t2v.pipeline.denoising import guided, make_scheduler
-from t2v.pipeline.stack import load_stack
-from t2v.pipeline.streaming_t2v import prepare_conditions, stream
-from t2v.presets import Preset, list_presets
+from t2v.pipeline.loading import load_stack
+from t2v.pipeline.streaming_t2v import stream
+from t2v.resources import bundled
+from t2v.settings.presets import Preset, list_presets
 from t2v.training import (
     autoencoder,
+    base_stages,
     clips,
     diffusion,
     distillation,
     encoders,
     loop,
+    memory_stages,
     probe,
+    processor,
     recipe,
     refiner,
 )
 from t2v.training.clips import Teachers
+from t2v.training.denoiser import Denoiser
+from t2v.training.diffusion import Noised
 from t2v.training.probe import Probe, ProbeStage
 from t2v.training.recipe import STEPS, num_training_processes, training_steps
+from t2v.training.warm_start import start_from
+from t2v.worlds import find_world, world_of
+
+
+WORLD = find_world("shapes")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +52,9 @@ def stack():
 
 
 def teachers_of(stack) -> Teachers:
-    return Teachers(stack.autoencoder, stack.text_encoder, stack.image_encoder, torch.device("cpu"))
+    return Teachers(
+        stack.autoencoder, stack.text_encoder, stack.image_encoder, torch.device("cpu"), WORLD
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,30 +62,48 @@ def trained(tmp_path_factory):
     """A folder after two steps of every stage, with batches and sheets as small as they get."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
+        # Float32 everywhere: as many seconds, and the same weights, on every processor.
+        patch.setattr(processor, "multiplies_bfloat16", lambda device: False)
         patch.setattr(autoencoder, "BATCH", 2)
         patch.setattr(autoencoder, "NUM_STATISTICS_FRAMES", 8)
         patch.setattr(encoders, "BATCH", 3)
+        patch.setattr(encoders, "NUM_CAPTIONS", 6)
         patch.setattr(probe, "BATCH", 4)
         patch.setattr(recipe, "recall", partial(encoders.recall, count=5))
         patch.setattr(recipe, "accuracy", partial(probe.accuracy, count=9))
-        patch.setattr(diffusion.ImagesStage, "batch_size", 2)
-        patch.setattr(diffusion.ClipsStage, "batch_size", 2)
-        patch.setattr(diffusion.ClipsStage, "image_batch_size", 2)
+        patch.setattr(base_stages.ImagesStage, "batch_size", 2)
+        patch.setattr(base_stages.ClipsStage, "batch_size", 2)
+        patch.setattr(base_stages.ClipsStage, "image_batch_size", 2)
         patch.setattr(refiner.RefinerStage, "batch_size", 2)
         patch.setattr(refiner, "SHEET_SCENES", 1)
-        for stage in (diffusion.MemoryStage, diffusion.WorldStage, distillation.GuidanceStage):
+        for stage in (
+            memory_stages.MemoryStage,
+            memory_stages.WorldStage,
+            distillation.GuidanceStage,
+        ):
             patch.setattr(stage, "image_batch", 2)
             patch.setattr(stage, "first_batch", 1)
             patch.setattr(stage, "later_batch", 2)
-        patch.setattr(diffusion, "SHEET_CAPTIONS", diffusion.SHEET_CAPTIONS[:6])
-        patch.setattr(
-            diffusion, "make_scheduler", lambda name, schedule, _: make_scheduler(name, schedule, 1)
-        )
+        patch.setattr(memory_stages, "SHEET_WINDOWS", 1)
+        patch.setattr(base_stages, "SHEET_CLIPS", 6)
+        for module in (diffusion, memory_stages):
+            patch.setattr(
+                module,
+                "make_scheduler",
+                lambda name, schedule, _: make_scheduler(name, schedule, 1),
+            )
         patch.setattr(loop, "LOG_STEPS", 1)
-        # From nothing: no weights are there yet.
+        # No bundled weights: training starts without any.
         patch.setattr(Preset, "unavailable", property(lambda self: "nothing is bundled"))
         steps = dict.fromkeys(STEPS, 2)
-        recipe.train(folder / "weights", folder / "work", steps, 1, until=list(STEPS)[-1])
+        training = recipe.Training(
+            world="shapes",
+            out=folder / "weights",
+            work=folder / "work",
+            steps=steps,
+            until=list(STEPS)[-1],
+        )
+        recipe.train(training, num_processes=1)
     return folder
 
 
@@ -93,23 +127,29 @@ def test_the_exported_folder_loads_and_streams(preset):
     assert [frames.shape for frames in chunks] == [(16, 64, 64, 3), (8, 64, 64, 3)]
 
 
+def test_exported_weights_name_their_world(preset):
+    assert world_of(preset.weights_folder) is WORLD
+
+
 def test_the_exported_probe_loads(preset):
-    load_weights(Probe(), preset.weights_folder / "probe")
+    load_weights(Probe(WORLD), preset.weights_folder / "probe")
 
 
 def test_latents_of_the_exported_autoencoder_are_standard(preset):
     stack = load_stack(preset)
-    frames = autoencoder.random_frames(np.random.default_rng(2), 8)
+    frames, _ = autoencoder.random_frames(WORLD, np.random.default_rng(2), 8)
     latents = stack.autoencoder.encode(frames[:, None])
     assert latents.mean(dim=(0, 2, 3, 4)).abs().max() < 0.05
     assert (latents.std(dim=(0, 2, 3, 4)) - 1).abs().max() < 0.05
 
 
-def test_quality_is_written_beside_the_weights(trained):
+def test_quality_is_written_next_to_the_weights(trained):
     quality = json.loads((trained / "weights/quality.json").read_text())
+    assert set(quality["autoencoder"]) == {"psnr_db", "object_psnr_db"}
     assert quality["autoencoder"]["psnr_db"] > 0
     assert set(quality["encoders"]) == {"text", "frame"}
     assert 0 <= quality["probe"]["colour"] <= 1
+    assert 0 <= quality["probe_on_decoded"]["colour"] <= 1
 
 
 def test_no_exported_file_is_too_large_for_a_file_host(trained):
@@ -120,7 +160,7 @@ def test_no_exported_file_is_too_large_for_a_file_host(trained):
 
 def test_the_loss_of_the_probe_falls_on_one_batch():
     torch.manual_seed(0)
-    stage = ProbeStage(8, torch.device("cpu"))
+    stage = ProbeStage(WORLD, 8, torch.device("cpu"))
     batch = stage.draw(np.random.default_rng(0), share=1 / 8)
     optimiser = torch.optim.Adam(stage.model.parameters(), 2e-3)
     losses = []
@@ -137,23 +177,23 @@ def test_the_loss_of_the_probe_falls_on_one_batch():
 def test_cpus_take_more_steps_of_smaller_batches(monkeypatch, has_gpu, times):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
     steps, until = training_steps(["cam=7", "probe=3"], None)
-    assert (steps["cam"], steps["probe"], until) == (7, 3, "probe")
+    assert (steps["cam"], steps["probe"], until) == (7, 3, "refiner")
     assert steps["world"] == times * STEPS["world"]
     assert steps["encoders"] == STEPS["encoders"]
 
 
-def test_in_the_whole_world_single_frames_are_those_that_begin_a_video(stack):
+def test_image_batches_of_the_world_stage_have_frame_zero_only(stack):
     rng = np.random.default_rng(0)
-    lasts = {diffusion.ApmStage: 15, diffusion.WorldStage: 0, distillation.GuidanceStage: 0}
+    lasts = {memory_stages.ApmStage: 15, memory_stages.WorldStage: 0, distillation.GuidanceStage: 0}
     for stage, last in lasts.items():
-        images, *_ = stage(diffusion.Denoiser(), teachers_of(stack), 1).draw(rng, share=4.0)
+        images, *_ = stage(Denoiser(WORLD), teachers_of(stack), 1).draw(rng, share=4.0)
         assert images.numbers.max() == last
 
 
-def test_distilled_guidance_is_the_guidance_of_the_pipeline(stack):
-    """Other texts, other null anchors or another scale would teach what nobody asked for."""
+def test_distillation_target_equals_guidance_of_the_pipeline(stack):
+    """With other texts, another null anchor or another scale, the target would differ."""
     preset, teachers = list_presets()["shapes"], teachers_of(stack)
-    denoiser = diffusion.Denoiser()
+    denoiser = Denoiser(WORLD)
     for name in ("unet", "extractor", "anchor_tokens"):
         getattr(denoiser, name).load_state_dict(getattr(stack, name).state_dict())
     stage = distillation.GuidanceStage(denoiser, teachers, 1)
@@ -174,31 +214,73 @@ def test_distilled_guidance_is_the_guidance_of_the_pipeline(stack):
             return stack.unet(latents, timestep, conditions.text, cam)
 
         expected = guided(predict, scale)(latents, timesteps)
-        target = stage.target(
-            torch.zeros_like(latents),
-            latents,
-            timesteps,
-            prompts[1:],
-            {"cond_frames": pixels, "anchor_embeds": stack.image_encoder(pixels[:, 3])},
-        )
+        memories = {"cond_frames": pixels, "anchor_embeds": stack.image_encoder(pixels[:, 3])}
+        velocity = torch.zeros_like(latents)
+        target = stage.target(Noised(latents, timesteps, prompts[1:], memories, velocity))
     assert torch.allclose(target, expected, atol=1e-4)
     assert (target - predict(latents, timesteps)[1:]).abs().max() > 0.1
 
 
-def test_a_window_of_a_return_hides_the_object_first():
+def test_a_return_window_starts_with_8_hidden_frames():
     for seed in range(5):
-        scene, start = clips.sample_window(np.random.default_rng(seed), is_return=True)
+        scene, start = clips.sample_window(np.random.default_rng(seed), True, WORLD.sample)
         assert scene.hidden(np.arange(start, start + 8.0)).all()
 
 
-@pytest.mark.parametrize("asked", [1, 3, 4])
-def test_as_many_processes_train_as_were_asked_for(asked):
-    assert num_training_processes(asked) == asked
+@pytest.mark.parametrize("requested", [1, 3, 4])
+def test_requested_number_of_processes_train(requested):
+    assert num_training_processes(requested) == requested
 
 
 def test_many_cores_do_not_make_batches_empty(monkeypatch):
-    """The smallest batch has 4 clips: shared by 64 processes nobody got one."""
+    """The smallest batch has 4 clips: of 64 processes, most would get none."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     smallest = refiner.RefinerStage.batch_size
     assert smallest // num_training_processes(None) >= 1
+
+
+def test_a_warm_start_takes_over_every_layer_of_the_same_size(stack):
+    denoiser = Denoiser(find_world("storybook"))
+    first_layer = denoiser.unet.conv_in.weight.clone()
+    share = start_from(denoiser, stack)
+    assert 0.99 < share < 1
+    assert torch.equal(denoiser.unet.conv_in.weight, first_layer)  # for 16 channels, not 12
+    for name, parameter in stack.unet.named_parameters():
+        if "conv_in" not in name and "conv_out" not in name:
+            assert torch.equal(parameter, denoiser.unet.get_parameter(name)), name
+    assert start_from(Denoiser(WORLD), stack) == 1
+
+
+def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out():
+    steps, _ = training_steps(["clips=0", "cam=0", "apm=0"], None)
+    assert (steps["clips"], steps["cam"], steps["apm"]) == (0, 0, 0)
+    with pytest.raises(ConfigError, match="N may be 0 for clips, cam, apm; got 'world=0'"):
+        training_steps(["world=0"], None)
+
+
+def test_what_is_trained_already_is_taken_as_it_is(tmp_path):
+    folder = bundled() / "assets" / "storybook"
+    training = recipe.Training(
+        world="storybook",
+        out=tmp_path / "out",
+        work=tmp_path / "work",
+        steps=STEPS | {"encoders": 3},
+        until="encoders",
+        trained=folder,
+    )
+    recipe.train(training, num_processes=1)
+    assert not training.work.exists()  # no stage was trained
+    files = (root / "quality.json" for root in (folder, training.out))
+    assert len({file.read_text() for file in files}) == 1
+    for name in ("autoencoder", "probe", "text_encoder", "image_encoder"):
+        (old,), (new,) = ([*(root / name).glob("*.safetensors")] for root in (folder, training.out))
+        kept, written = load_file(old), load_file(new)
+        assert kept.keys() == written.keys()
+        assert all(torch.equal(kept[key], written[key]) for key in kept)
+
+
+def test_trained_networks_of_another_world_are_refused(tmp_path, capsys):
+    folders = ["--out", str(tmp_path / "out"), "--trained", str(bundled() / "assets" / "storybook")]
+    assert main(["train", *folders]) == 2
+    assert "are of another world than shapes" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Batches: what a step draws, and what its gradients are."""
+"""Batches of a step, and their gradients."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,15 @@ from t2v.training.batches import batches, mean_of, part
 from t2v.training.clips import token_ids
 from t2v.training.gradients import Gradients
 from t2v.training.networks import NUM_TEXT_TOKENS, new_tokenizer
-from t2v.training.world import sample_scene
+from t2v.worlds import find_world
+from t2v.worlds.shapes.scenes import sample_scene
 
 
 CPU = torch.device("cpu")
 
 
 class NoisyStage:
-    """A quadratic whose minimum is the mean of a batch; batches come in two forms."""
+    """A quadratic whose minimum is the mean of a batch; batches have two structures."""
 
     name = "noisy"
 
@@ -38,7 +39,7 @@ def test_a_share_of_a_batch_is_never_empty():
     assert [part(32, 1 / 2), part(32, 4.0), part(4, 1 / 64)] == [16, 128, 1]
 
 
-def test_what_a_step_draws_depends_on_its_number_alone():
+def test_the_batch_of_a_step_depends_only_on_its_number():
     whole = list(batches(NoisyStage(), range(7), seed=3, rank=0, share=1.0, device=CPU))
     rest = list(batches(NoisyStage(), range(4, 7), seed=3, rank=0, share=1.0, device=CPU))
     for (seed, batch), (other_seed, other) in zip(whole[4:], rest, strict=True):
@@ -55,15 +56,15 @@ def test_processes_draw_different_shares():
     assert not torch.equal(first, second)
 
 
-def test_the_mean_of_the_chosen_is_nan_where_none_is_chosen():
+def test_the_mean_of_no_chosen_value_is_nan():
     values = torch.tensor([1.0, 2.0, float("inf"), 6.0])
     assert mean_of(values, torch.tensor([True, False, False, True])).item() == 3.5
     assert mean_of(values, torch.zeros(4, dtype=torch.bool)).isnan()
 
 
-def test_a_caption_that_is_too_long_is_cut_and_the_others_padded():
+def test_long_captions_are_cut_and_short_ones_padded():
     rng = np.random.default_rng(0)
-    tokenizer = new_tokenizer()
+    tokenizer = new_tokenizer(find_world("shapes"))
     scenes = [sample_scene(rng, pair=True, scroll="left", pattern="striped") for _ in range(300)]
     lengths = [len(tokenizer(scene.caption, truncation=False).input_ids) for scene in scenes]
     assert min(lengths) < NUM_TEXT_TOKENS < max(lengths)
@@ -71,7 +72,7 @@ def test_a_caption_that_is_too_long_is_cut_and_the_others_padded():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_recorded_gradients_are_those_of_the_batch_at_hand():
+def test_recorded_gradients_belong_to_the_current_batch():
     device = torch.device("cuda")
     stage = NoisyStage(device)
     trained = [*stage.model.parameters(), stage.unused]
@@ -82,8 +83,8 @@ def test_recorded_gradients_are_those_of_the_batch_at_hand():
         with torch.autocast("cuda", torch.bfloat16):
             moved = {name: None if x is None else x.to(device) for name, x in batch.items()}
             expected = stage.losses(moved)["loss"]
-        wanted = torch.autograd.grad(expected, trained, allow_unused=True)
+        expected_gradients = torch.autograd.grad(expected, trained, allow_unused=True)
         assert torch.allclose(loss, expected.detach(), atol=1e-2)
-        for parameter, gradient in zip(trained, wanted, strict=True):
+        for parameter, gradient in zip(trained, expected_gradients, strict=True):
             gradient = torch.zeros_like(parameter) if gradient is None else gradient
             assert torch.allclose(parameter.grad, gradient, atol=1e-2)

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 class LineStage:
-    """Finds the line y = 3x - 1. `dies_at`: the step whose batch is never drawn."""
+    """Fits the line y = 3x - 1. `dies_at`: the step whose batch is never drawn."""
 
     name = "line"
     learning_rate = 0.3
@@ -26,7 +26,7 @@ class LineStage:
         self.num_steps = num_steps
         self.dies_at = dies_at
         self.first_numbers = []  # of every batch that was drawn
-        self.model = nn.ModuleDict({"line": nn.Linear(1, 1), "resting": nn.Linear(1, 1)})
+        self.model = nn.ModuleDict({"line": nn.Linear(1, 1), "frozen": nn.Linear(1, 1)})
         with torch.no_grad():
             for parameter in self.model.parameters():
                 parameter.fill_(0.5)
@@ -42,8 +42,8 @@ class LineStage:
         return x
 
     def losses(self, x):
-        y = self.model["resting"](self.model["line"](x)).float()
-        # Not everything is a batch's own: some randomness is torch's.
+        y = self.model["frozen"](self.model["line"](x)).float()
+        # Some randomness of a step comes from torch, not from the batch.
         return {"loss": (y - 3 * x + 1 + 0.01 * torch.randn_like(x)).square().mean()}
 
     def sheet(self, model):
@@ -51,7 +51,7 @@ class LineStage:
 
 
 class BlurStage(LineStage):
-    """Learns a convolution whose weights lie channels last; every batch is the same."""
+    """Trains a convolution in channels-last layout; every batch is the same."""
 
     learning_rate = 0.01
 
@@ -59,7 +59,7 @@ class BlurStage(LineStage):
         self.num_steps = num_steps
         torch.manual_seed(3)
         self.model = nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)
-        self.pixels, self.wanted = torch.randn(2, 3, 7, 9), torch.randn(2, 5, 5, 7)
+        self.pixels, self.expected = torch.randn(2, 3, 7, 9), torch.randn(2, 5, 5, 7)
 
     def parameter_groups(self):
         return [{"params": list(self.model.parameters())}]
@@ -68,19 +68,21 @@ class BlurStage(LineStage):
         return self.pixels
 
     def losses(self, pixels):
-        return {"loss": (self.model(pixels).float() - self.wanted).square().mean()}
+        return {"loss": (self.model(pixels).float() - self.expected).square().mean()}
 
 
-def learn_together(rank, folder):
+def train_together(rank, folder):
     loop.WARM_UP_STEPS, loop.CHECKPOINT_SECONDS = 1, -1.0  # this process has no fixtures
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
+    )
     run_stage(BlurStage(4), folder / "two", CPU, seed=5)
     dist.destroy_process_group()
 
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
-    """No warm-up, a line in the log and a checkpoint at every step."""
+    """No warm-up; a log line and a checkpoint at every step."""
     monkeypatch.setattr(loop, "WARM_UP_STEPS", 1)
     monkeypatch.setattr(loop, "LOG_STEPS", 1)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
@@ -100,13 +102,13 @@ def test_the_loss_falls(tmp_path):
     assert losses[-1] < 0.05 * losses[0]
 
 
-def test_a_stage_leaves_a_log_a_checkpoint_and_a_sheet(tmp_path):
+def test_a_stage_writes_log_checkpoint_and_sheet(tmp_path):
     run_stage(LineStage(3), tmp_path, CPU, seed=5)
     assert {path.name for path in tmp_path.iterdir()} == {"line.jsonl", "line.pt", "line.png"}
     assert [entry["step"] for entry in log_of(tmp_path)] == [1, 2, 3]
 
 
-def test_a_killed_stage_goes_on_at_its_step_as_if_nothing_had_been(tmp_path):
+def test_a_killed_stage_resumes_with_identical_weights(tmp_path):
     whole = LineStage(11)
     expected = run_stage(whole, tmp_path / "whole", CPU, seed=5)
 
@@ -130,19 +132,19 @@ def test_a_finished_stage_is_not_trained_again(tmp_path):
     assert torch.equal(values_of(averaged), values_of(expected))
 
 
-def test_two_processes_learn_what_one_learns_from_the_same_batches(tmp_path):
-    """Shared gradients used to lie otherwise than the weights, and moved the wrong ones."""
+def test_two_processes_train_the_same_weights_as_one(tmp_path):
+    """Averaged gradients once had another memory layout than the weights."""
     run_stage(BlurStage(4), tmp_path / "one", CPU, seed=5)
-    torch.multiprocessing.spawn(learn_together, args=(tmp_path,), nprocs=2)
+    torch.multiprocessing.spawn(train_together, args=(tmp_path,), nprocs=2)
     alone, together = (
         torch.load(tmp_path / name / "line.pt", weights_only=True)["model"]["weight"]
         for name in ("one", "two")
     )
-    assert (alone - BlurStage(4).model.weight).abs().max() > 0.02  # something was learnt
+    assert (alone - BlurStage(4).model.weight).abs().max() > 0.02  # the weights were trained
     assert torch.allclose(alone, together, atol=1e-4)
 
 
-def test_every_step_and_every_seed_draws_its_own(tmp_path):
+def test_every_step_and_seed_draws_different_batches(tmp_path):
     stages = [LineStage(7), LineStage(7)]
     for seed, stage in enumerate(stages):
         run_stage(stage, tmp_path / str(seed), CPU, seed=seed)
@@ -150,16 +152,16 @@ def test_every_step_and_every_seed_draws_its_own(tmp_path):
     assert len(set(numbers)) == 14
 
 
-def test_what_is_in_no_group_rests(tmp_path):
-    """Its gradients used to pile up, and to count when the others were clipped."""
+def test_parameters_in_no_group_stay_frozen(tmp_path):
+    """Their gradients once accumulated, and counted when the others were clipped."""
     stage = LineStage(4)
     run_stage(stage, tmp_path, CPU, seed=5)
-    for parameter in stage.model["resting"].parameters():
+    for parameter in stage.model["frozen"].parameters():
         assert parameter.item() == pytest.approx(0.5)
         assert parameter.grad is None
 
 
-def test_what_a_group_names_learns_even_if_it_came_frozen(tmp_path):
+def test_parameters_in_a_group_are_trained_even_if_frozen_before(tmp_path):
     stage = LineStage(4)
     stage.model.requires_grad_(False)
     before = values_of(stage.model["line"]).clone()
@@ -167,7 +169,7 @@ def test_what_a_group_names_learns_even_if_it_came_frozen(tmp_path):
     assert (values_of(stage.model["line"]) != before).all()
 
 
-def test_the_rate_warms_up_stays_and_falls_to_its_last_share(monkeypatch):
+def test_the_learning_rate_warms_up_stays_flat_and_decays(monkeypatch):
     monkeypatch.setattr(loop, "WARM_UP_STEPS", WARM_UP_STEPS)
     factors = [learning_rate_factor(step, 1500, last=0.3) for step in range(1501)]
     assert factors[0] == pytest.approx(1 / WARM_UP_STEPS)
@@ -176,7 +178,7 @@ def test_the_rate_warms_up_stays_and_falls_to_its_last_share(monkeypatch):
     assert all(a >= b for a, b in itertools.pairwise(factors[500:]))
 
 
-def test_the_average_follows_quickly_at_first_and_slowly_later():
+def test_the_average_moves_fast_at_first_and_slowly_later():
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     early, late = Average(model), Average(model)

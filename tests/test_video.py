@@ -8,15 +8,9 @@ import pytest
 
 from t2v.errors import MediaError
 from t2v.media.images import contact_sheet, resize, write_thumbnail
-from t2v.media.video import (
-    VideoWriter,
-    iter_frames,
-    iter_pieces,
-    probe,
-    read_frames,
-    read_metadata,
-)
-from tests.fakes import paint, read_numbers
+from t2v.media.reader import Video, read_frames
+from t2v.media.video import VideoWriter, read_metadata
+from tests.support.fakes import paint, read_numbers
 
 
 @pytest.fixture
@@ -61,13 +55,13 @@ def test_metadata_survives_whatever_people_type(path):
     assert read_metadata(path) == metadata
 
 
-def test_a_video_from_elsewhere_has_no_metadata(path):
+def test_a_video_from_another_program_has_no_metadata(path):
     with VideoWriter(path, fps=8) as writer:
         writer.write(painted(0, 2))
     assert read_metadata(path) == {}
 
 
-def test_nothing_is_there_until_the_file_is_complete(path):
+def test_no_file_exists_until_it_is_complete(path):
     with VideoWriter(path, fps=8) as writer:
         writer.write(painted(0, 16))
         assert not path.exists()
@@ -117,10 +111,10 @@ def test_a_missing_folder_is_a_media_error_without_its_path(tmp_path):
 def test_a_file_that_is_no_video_is_a_media_error(path, content):
     path.write_bytes(content)
     with pytest.raises(MediaError, match=r"video\.mp4"):
-        next(iter_frames(path))
+        next(Video(path).frames())
 
 
-def test_resized_frames_have_the_size_asked_for():
+def test_resized_frames_have_the_requested_size():
     frames = resize(painted(0, 3), (96, 64))
     assert frames.shape == (3, 96, 64, 3)
     assert read_numbers(frames) == [0, 1, 2]
@@ -134,7 +128,7 @@ def test_thumbnails_keep_the_shape(tmp_path):
         assert picture.size == (50, 25)
 
 
-def test_a_contact_sheet_reads_like_a_page():
+def test_a_contact_sheet_is_ordered_like_a_page():
     frames = np.stack([np.full((5, 7, 3), number, np.uint8) for number in range(5)])
     sheet = contact_sheet(frames, columns=3, gap=1)
     assert sheet.shape == (5 + 1 + 5, 3 * 7 + 2, 3)
@@ -142,15 +136,15 @@ def test_a_contact_sheet_reads_like_a_page():
     assert [sheet[8, x, 0] for x in (3, 11, 19)] == [3, 4, 255]
 
 
-def test_a_file_says_size_speed_and_length_before_it_is_read(path):
+def test_size_speed_and_length_are_known_before_frames_are_read(path):
     with VideoWriter(path, fps=Fraction(30000, 1001)) as writer:
         writer.write(np.zeros((17, 20, 28, 3), np.uint8))
-    video = probe(path)
+    video = Video(path)
     assert (video.size, video.fps, video.num_frames) == ((20, 28), Fraction(30000, 1001), 17)
     assert writer.seconds == pytest.approx(17 * 1001 / 30000)
 
 
-def test_sound_without_pictures_is_no_video(tmp_path):
+def test_sound_without_pictures_is_not_a_video(tmp_path):
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000)
@@ -159,21 +153,21 @@ def test_sound_without_pictures_is_no_video(tmp_path):
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with pytest.raises(MediaError, match=r"^sound\.mp4 is no video: it has no pictures$"):
-        probe(path)
+        Video(path)
 
 
-def test_a_video_that_is_cut_off_is_named(path):
+def test_a_truncated_video_is_reported(path):
     with VideoWriter(path, fps=8) as writer:
         writer.write(painted(0, 16))
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(MediaError, match=r"^video\.mp4 "):
-        probe(path)
+        Video(path)
 
 
 @pytest.mark.parametrize("num_frames, lengths", [(5, [5, 5, 5, 2]), (17, [17]), (40, [17])])
-def test_pieces_are_all_frames_in_order(path, num_frames, lengths):
+def test_pieces_have_all_frames_in_order(path, num_frames, lengths):
     with VideoWriter(path, fps=8) as writer:
         writer.write(painted(0, 17))
-    pieces = list(iter_pieces(path, num_frames))
+    pieces = list(Video(path).pieces(num_frames))
     assert [len(piece) for piece in pieces] == lengths
     assert read_numbers(np.concatenate(pieces)) == list(range(17))

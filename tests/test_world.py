@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from t2v.training.captions import (
+from t2v.training.clips import returns
+from t2v.training.networks import NUM_TEXT_TOKENS, new_tokenizer
+from t2v.worlds import find_world
+from t2v.worlds.shapes.captions import (
     BACKGROUNDS,
     COLOUR_WORDS,
     COLOURS,
@@ -14,17 +17,15 @@ from t2v.training.captions import (
     SIZES,
     vocabulary,
 )
-from t2v.training.clips import returns
-from t2v.training.drawing import draw
-from t2v.training.networks import NUM_TEXT_TOKENS, new_tokenizer
-from t2v.training.world import CROSSING, PLAIN, RADIUS, sample_plain_scene, sample_scene
+from t2v.worlds.shapes.drawing import draw
+from t2v.worlds.shapes.scenes import CROSSING, PLAIN, RADIUS, sample_plain_scene, sample_scene
 
 
 TIMES = np.arange(220.0)
 
 
 def scenes(count, **fixed):
-    """Scenes of one object, unless asked otherwise."""
+    """Scenes of one object by default."""
     fixed = {"pair": False} | fixed
     return [sample_scene(np.random.default_rng(i), **fixed) for i in range(count)]
 
@@ -39,7 +40,7 @@ def pixel_at(frame, place):
 
 
 def background_of(scene, size=64):
-    """The background alone: that of the same scene while the object is away."""
+    """The background alone: a frame of the same scene without the object."""
     [away, *_] = np.flatnonzero(scene.hidden(TIMES))
     return draw_one(scene, [away], size)[0]
 
@@ -53,13 +54,13 @@ def says(caption, phrases):
 
 
 @pytest.mark.parametrize("attribute", SAID)
-def test_captions_name_what_can_be_named(attribute):
+def test_captions_state_the_attribute(attribute):
     for scene in scenes(300):
         phrases = SAID[attribute][getattr(scene, attribute)]
         assert says(scene.caption, phrases) == bool(phrases), scene.caption
 
 
-def test_captions_name_the_background_its_pattern_and_where_it_goes():
+def test_captions_state_background_pattern_and_scrolling():
     for scene in scenes(300):
         assert says(scene.caption, [scene.background])
         for groups, name in ((PATTERN_PHRASES, scene.pattern), (SCROLL_PHRASES, scene.scroll)):
@@ -67,7 +68,7 @@ def test_captions_name_the_background_its_pattern_and_where_it_goes():
             assert says(scene.caption, phrases) == bool(phrases), scene.caption
 
 
-def test_captions_name_two_objects_the_upper_one_first():
+def test_captions_state_the_upper_object_first():
     for scene in scenes(100, pair=True):
         parts = scene.caption.replace(",", "").split(" above ")
         if len(parts) == 1:
@@ -77,20 +78,20 @@ def test_captions_name_two_objects_the_upper_one_first():
             assert says(part, COLOUR_WORDS[one.colour])
 
 
-def test_an_orange_thing_has_its_own_article():
+def test_orange_has_the_article_an():
     captions = [scene.caption for scene in scenes(60, colour="orange", size="medium")]
     assert any(" an orange " in f" {caption} " for caption in captions)
     assert not any(" a orange " in f" {caption} " for caption in captions)
 
 
-def test_a_caption_does_not_name_the_second_colour():
+def test_captions_omit_the_second_colour():
     for scene in scenes(300, background="gray"):
         if scene.second_colour:
             assert scene.second_colour not in scene.caption.split()
 
 
-def test_every_word_of_a_caption_is_known_and_fits():
-    tokenizer = new_tokenizer()
+def test_captions_use_the_vocabulary_and_fit():
+    tokenizer = new_tokenizer(find_world("shapes"))
     for scene in scenes(1000, pair=None):
         tokens = tokenizer(scene.caption).input_ids
         assert tokenizer.unk_token_id not in tokens, scene.caption
@@ -104,7 +105,7 @@ def test_the_vocabulary_has_every_word_once():
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_the_object_has_its_colours_where_its_centre_is_said_to_be(colour):
+def test_the_object_has_its_colours_at_its_centre(colour):
     for scene in scenes(8, shape="square", colour=colour, size="medium"):
         [time, *_] = np.flatnonzero(scene.plainly_visible(TIMES))
         frame = draw_one(scene, [time])[0]
@@ -126,7 +127,7 @@ def test_a_ring_shows_the_background_in_its_middle():
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_the_background_goes_from_its_upper_to_its_lower_colour(background):
+def test_the_background_is_a_gradient_of_its_colours(background):
     for scene in scenes(3, background=background, motion="left", pattern="plain"):
         rows = background_of(scene)[:, 0] / 255
         for row, colour in zip((rows[0], rows[-1]), BACKGROUNDS[background], strict=True):
@@ -135,14 +136,14 @@ def test_the_background_goes_from_its_upper_to_its_lower_colour(background):
 
 
 @pytest.mark.parametrize("motion", CROSSING)
-def test_an_object_goes_where_its_motion_says(motion):
+def test_objects_move_in_the_direction_of_their_motion(motion):
     for scene in scenes(20, motion=motion):
         start, later = scene.centre(np.array([0.0, 5.0]))
         np.testing.assert_allclose(later - start, np.array(CROSSING[motion]) * 5 * scene.speed)
 
 
 @pytest.mark.parametrize("motion", PANS)
-def test_when_the_camera_pans_the_wall_goes_with_the_object(motion):
+def test_background_and_object_move_together_when_the_camera_pans(motion):
     for scene in scenes(20, motion=motion):
         start, later = scene.centre(np.array([0.0, 5.0]))
         np.testing.assert_allclose(scene.pattern_offset(np.array([5.0]))[0], later - start)
@@ -151,12 +152,12 @@ def test_when_the_camera_pans_the_wall_goes_with_the_object(motion):
 
 
 @pytest.mark.parametrize("size", RADIUS)
-def test_what_is_called_small_or_large_is(size):
+def test_sizes_match_their_words(size):
     low, high = RADIUS[size]
     assert all(low <= scene.radius <= high for scene in scenes(50, size=size))
 
 
-def test_what_is_called_slow_or_fast_is():
+def test_paces_match_their_words():
     slow, normal, fast = (
         [scene.speed for scene in scenes(50, pace=pace, motion="left")] for pace in PACES
     )
@@ -165,7 +166,7 @@ def test_what_is_called_slow_or_fast_is():
 
 
 @pytest.mark.parametrize("scroll", ["left", "down"])
-def test_a_pattern_that_scrolls_repeats_itself_after_a_wavelength(scroll):
+def test_a_scrolling_pattern_repeats_after_a_wavelength(scroll):
     for scene in scenes(4, motion="still", pattern="checkered", scroll=scroll):
         period = scene.wavelength / scene.scroll_speed
         first, half, whole = draw_one(scene, [0, period / 2, period]).astype(float)
@@ -179,7 +180,7 @@ def test_two_objects_stay_above_each_other_and_never_touch():
         assert (upper[:, 1] + scene.radius < lower[:, 1] - scene.companion.radius).all()
 
 
-def test_of_two_objects_both_are_drawn():
+def test_both_of_two_objects_are_drawn():
     for scene in scenes(10, pair=True, motion="still", pattern="plain"):
         frame = draw_one(scene, [0])[0]
         for one in (scene, scene.companion):
@@ -195,8 +196,8 @@ def test_a_video_begins_with_the_object_in_the_picture(motion):
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
-def test_an_object_that_is_hidden_leaves_no_trace(motion):
-    # A star's tips reach a little farther than its radius.
+def test_a_hidden_object_is_invisible(motion):
+    # The tips of a star exceed its radius a little.
     for scene in scenes(4, motion=motion, pattern="plain", shape="cross"):
         hidden = np.flatnonzero(scene.hidden(TIMES))
         if motion in (*CROSSING, "fading"):
@@ -204,12 +205,12 @@ def test_an_object_that_is_hidden_leaves_no_trace(motion):
         frames = draw_one(scene, hidden)
         # Nothing but the background, which is the same in every column.
         spread = frames.max(axis=2).astype(int) - frames.min(axis=2)
-        # But for the last breath of what fades.
+        # Except for the last frames of a fading object.
         assert spread.max(initial=0) <= 8
 
 
 @pytest.mark.parametrize("motion", [*CROSSING, "fading"])
-def test_some_objects_are_away_for_8_frames_and_come_back(motion):
+def test_some_objects_are_hidden_for_8_frames_and_come_back(motion):
     for scene in scenes(10, motion=motion):
         hidden = scene.hidden(TIMES)
         ends = np.flatnonzero(hidden[:-1] & ~hidden[1:])
@@ -234,7 +235,7 @@ def test_other_objects_never_leave(motion):
         assert returns(scene) == []
 
 
-def test_any_frame_of_any_video_can_be_drawn_alone():
+def test_any_frame_can_be_drawn_alone():
     some = scenes(12, pair=None)
     assert any(scene.companion for scene in some)
     times = np.random.default_rng(1).integers(0, 10_000, (12, 3)).astype(float)
@@ -260,14 +261,14 @@ def test_the_same_seed_gives_the_same_scene():
     assert sample_scene(np.random.default_rng(5)) == sample_scene(np.random.default_rng(5))
 
 
-def test_what_is_fixed_is_kept():
+def test_fixed_attributes_are_kept():
     fixed = {"shape": "star", "colour": "white", "second_colour": "red", "background": "sky"}
     for scene in scenes(10, **fixed, motion="up"):
         assert {name: getattr(scene, name) for name in fixed} == fixed
         assert scene.motion == "up"
 
 
-def test_the_plain_world_is_a_part_of_the_whole():
+def test_the_plain_world_is_a_subset():
     for seed in range(200):
         scene = sample_plain_scene(np.random.default_rng(seed))
         assert scene.companion is None
@@ -275,6 +276,6 @@ def test_the_plain_world_is_a_part_of_the_whole():
             assert getattr(scene, name) in options
 
 
-def test_no_return_is_told_of_two_objects():
+def test_scenes_of_two_objects_have_no_returns():
     for scene in scenes(20, pair=True, motion="left"):
         assert returns(scene) == []

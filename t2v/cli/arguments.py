@@ -1,19 +1,26 @@
-"""What commands share: reading arguments, and checking files before the work."""
+"""Arguments that commands share. Options of settings are derived from their declarations."""
 
 import argparse
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from typing import Any
 
-from t2v.config import ATTENTIONS, BLENDINGS, Acceleration, parse_size
-from t2v.errors import ConfigError, MediaError
+from t2v.errors import ConfigError
+from t2v.settings.acceleration import Acceleration
+from t2v.settings.declaration import Setting, on_surface, settings_of
+from t2v.settings.sizes import parse_size
 
 
-BLENDING_HELP = f"how the refiner joins its chunks: {', '.join(BLENDINGS)}"
-MEMORY_HELP = "of the GPU: full, balanced or low (default: the fastest that fits)"
+Commands = argparse._SubParsersAction  # what `add` of every command adds its parser to
+MEMORY_PROFILES = ("full", "balanced", "low")
+MEMORY_HELP = (
+    f"How much of the GPU to use: {', '.join(MEMORY_PROFILES)} (default: the fastest that fits)."
+)
 
 
 def number(text: str) -> int | float:
-    """8, 8.0, 1e9 or nan: whether it is allowed is for GenerationConfig to say."""
+    """Reads 8, 8.0, 1e9 or nan. The range is checked later, with the settings."""
     try:
         return int(text)
     except ValueError:
@@ -25,62 +32,117 @@ def number(text: str) -> int | float:
 
 
 def frame_size(text: str) -> tuple[int, int]:
-    """320x576: whether it is allowed is for GenerationConfig to say."""
+    """Reads 320x576. The range is checked later, with the settings."""
     try:
         return parse_size(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    except ConfigError:
+        raise argparse.ArgumentTypeError(f"not HEIGHTxWIDTH, like 256x448: {text!r}") from None
 
 
-def add_acceleration(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--attention", default="torch", help=f"{' or '.join(ATTENTIONS)} (default: %(default)s)"
-    )
-    command.add_argument(
-        "--compile",
-        dest="compiled",
-        action="store_true",
-        help="compile the networks: minutes before the first chunk, then faster ones",
-    )
-    command.add_argument(
-        "--channels-last", action="store_true", help="another layout of the networks' numbers"
-    )
+def add_settings(
+    command: argparse.ArgumentParser,
+    config: Any,
+    names: Collection[str] | None = None,
+    required: Collection[str] = (),
+) -> None:
+    """Adds an option for every setting of a config class that the command line can set.
 
-
-def acceleration(options) -> Acceleration:
+    Args:
+        names: only these settings.
+        required: settings that the user must give.
     """
+    for declared in on_surface(config, "cli"):
+        if names is None or declared.name in names:
+            command.add_argument(
+                option_of(declared),
+                dest=declared.name,
+                help=help_of(declared).replace("%", "%%"),
+                required=declared.name in required,
+                **reader_of(declared),
+            )
+
+
+def option_of(declared: Setting) -> str:
+    """The option of a setting. A switch has its positive form: the parser adds --no-NAME."""
+    option = declared.option or f"--{declared.name.replace('_', '-')}"
+    return option.replace("--no-", "--") if declared.kind == "switch" else option
+
+
+def help_of(declared: Setting) -> str:
+    """What the setting does, and its range or choices."""
+    if declared.kind in ("whole", "number") and declared.range:
+        low, high = declared.range
+        return f"{declared.help} ({low} to {high})"
+    if declared.kind == "choice":
+        return f"{declared.help} ({', '.join(declared.choices)})"
+    return declared.help
+
+
+def reader_of(declared: Setting) -> dict[str, Any]:
+    """How argparse reads the setting: the arguments of `add_argument` for its kind."""
+    match declared.kind:
+        case "switch":
+            return {"action": argparse.BooleanOptionalAction, "default": None}
+        case "whole" | "number":
+            return {"type": number, "metavar": "N"}
+        case "size":
+            return {"type": frame_size, "metavar": "HEIGHTxWIDTH"}
+        case "choice":
+            return {"metavar": "NAME"}
+        case _:
+            return {"metavar": "TEXT"}
+
+
+def given(options: argparse.Namespace, config: Any) -> dict[str, Any]:
+    """The settings of a config class that were given on the command line."""
+    values = {name: getattr(options, name, None) for name in settings_of(config)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextmanager
+def naming_options(config: Any, others: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Errors about a setting name the option that the user typed: --steps, not its Python name.
+
+    Args:
+        others: options of values that are no settings.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        name, _, rest = str(error).partition(" ")
+        options = {one.name: option_of(one) for one in on_surface(config, "cli")}
+        options.update(others or {})
+        if name not in options:
+            raise
+        raise ConfigError(f"{options[name]} {rest}") from error
+
+
+def acceleration(options: argparse.Namespace) -> Acceleration:
+    """How the networks run, as the options say.
+
     Raises:
         ConfigError: there is no such attention.
     """
-    return Acceleration(
-        attention=options.attention,
-        compiled=options.compiled,
-        channels_last=options.channels_last,
-    )
+    with naming_options(Acceleration):
+        return Acceleration(**given(options, Acceleration))
 
 
-def given(options, names: tuple[str, ...]) -> dict:
-    """The settings that were said on the command line."""
-    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-
-
-def check_output(option: str, path: Path, suffix: str, force: bool) -> None:
-    """Says before the work what would go wrong after it.
+def check_runs_dir(path: Path | None) -> None:
+    """Checks that the folder of runs is one, or can become one.
 
     Raises:
-        ConfigError: the name does not end as it should.
-        MediaError: the file exists, or its folder takes no files.
+        ConfigError: it is a file, or lies in one.
     """
-    if path.suffix.lower() != suffix:
-        raise ConfigError(f"{option} must end in {suffix}, got {str(path)!r}")
-    try:
-        if path.is_dir():
-            raise MediaError(f"{path} is a folder")
-        if path.exists() and not force:
-            raise MediaError(f"{path} exists; --force overwrites it")
-        if not path.parent.is_dir():
-            raise MediaError(f"the folder {path.parent} does not exist")
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
-    except OSError as error:
-        raise MediaError(f"cannot write to {path}: {error.strerror}") from error
+    for folder in (path, *path.absolute().parents) if path else ():
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"--runs-dir must be a folder, and {folder} is a file")
+
+
+def check_memory(profile: str | None) -> None:
+    """Checks the name of a memory profile, without loading torch.
+
+    Raises:
+        ConfigError: there is no such memory profile.
+    """
+    if profile is not None and profile not in MEMORY_PROFILES:
+        raise ConfigError(f"--memory must be one of {', '.join(MEMORY_PROFILES)}, got {profile!r}")

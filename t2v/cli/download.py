@@ -1,42 +1,49 @@
-"""`t2v download`: the weights of a stack."""
+"""`longtake download`: the weights of a preset."""
 
+import argparse
 from pathlib import Path
 
-from t2v.presets import named_preset
+from t2v.cli.arguments import Commands
+from t2v.settings.presets import named_preset
+from t2v.weights.request import check_request
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     command = commands.add_parser(
-        "download", help="install the weights of a stack", description=run.__doc__
+        "download", help="install the weights of a preset", description=run.__doc__
     )
-    command.add_argument("preset", help="the stack; `t2v presets` lists them")
+    command.add_argument("preset", help="The preset; see `longtake presets`.")
     command.add_argument(
         "--weights-dir",
         type=Path,
-        help="a folder of files that are here already: NAME, REPOSITORY/NAME, or "
-        "OWNER/REPOSITORY/NAME in it are not downloaded",
+        help="A folder of files that you have already: NAME, REPOSITORY/NAME or "
+        "OWNER/REPOSITORY/NAME in it are not downloaded.",
     )
-    command.add_argument("--offline", action="store_true", help="only with files that are here")
+    command.add_argument("--offline", action="store_true", help="Download nothing.")
     command.add_argument(
         "--no-refiner",
         dest="refiner",
         action="store_false",
-        help="without the refiner; the same command without this option adds it later",
+        help="Leave out the refiner. The same command without this option adds it later.",
     )
     command.add_argument(
         "--dtype",
         default="float16",
-        help="float16, bfloat16 or float32: how weights are kept, and what the GPU computes in "
-        "(default: %(default)s)",
+        help="float16, bfloat16 or float32: the type of the stored weights, and of the "
+        "computation on a GPU (default: %(default)s).",
     )
-    command.add_argument("--force", action="store_true", help="even if they are installed")
+    command.add_argument("--force", action="store_true", help="Install them once more.")
     command.set_defaults(run=run)
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Downloads weights from their public homes, checks them and converts them to safetensors.
-    Stopped at any moment, the same command goes on from there. HF_HOME says where downloads go."""
+
+    They are installed in LONGTAKE_HOME; in a checkout, by default in the checkout. HF_HOME is the
+    folder of downloads. An interrupted download continues with the same command.
+    """
     preset = named_preset(options.preset)
+    check_request(preset, options.weights_dir, options.dtype)
 
     from t2v.weights.install import install
 

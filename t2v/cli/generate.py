@@ -1,176 +1,184 @@
-"""`t2v generate`: one video from a prompt."""
+"""`longtake generate`: one video from a prompt."""
 
-import sys
-from contextlib import ExitStack
+import argparse
+from contextlib import closing
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from t2v import __version__
+from t2v.atomic import free_path, name_of
 from t2v.cli.arguments import (
-    BLENDING_HELP,
     MEMORY_HELP,
+    Commands,
     acceleration,
-    add_acceleration,
-    check_output,
-    frame_size,
+    add_settings,
+    check_memory,
     given,
+    naming_options,
     number,
 )
-from t2v.cli.progress import report, with_progress
-from t2v.config import LIMITS, SCHEDULERS
-from t2v.errors import ConfigError
-from t2v.presets import default_preset, find_preset
+from t2v.cli.progress import report, report_kept, with_progress
+from t2v.cli.start import add_start, read_start
+from t2v.cli.terminal import say
+from t2v.device import default_preset
+from t2v.errors import ConfigError, T2VError
+from t2v.events import Track
+from t2v.generator import Generator
+from t2v.settings.acceleration import Acceleration
+from t2v.settings.config import SETTINGS, GenerationConfig
+from t2v.settings.presets import Preset, find_preset
 
 
-def add(commands) -> None:
+if TYPE_CHECKING:
+    from t2v.provenance import Provenance
+
+
+def add(commands: Commands) -> None:
     command = commands.add_parser("generate", help="make a video", description=run.__doc__)
+    add_settings(command, GenerationConfig)
     command.add_argument(
-        "--prompt",
-        help="what to show, in a few words; '0: one / 6: another / 9-12: a third' changes at these "
-        "chunks, blending from 9 to 12",
+        "--seconds",
+        type=number,
+        metavar="N",
+        help="Length of the video, instead of --chunks: the fewest chunks that are as long.",
     )
     command.add_argument(
         "--like",
         type=Path,
         metavar="FILE",
-        help="with the settings of that video, or of the JSON beside it; other options change them",
+        help="Take the settings of that video, or of its sidecar JSON. Other options override "
+        "them.",
     )
-    command.add_argument("--negative-prompt", help="what to keep away from")
-    command.add_argument("--preset", help="the stack to use; `t2v presets` lists them")
-    for option, name, what in (
-        ("--chunks", "num_chunks", "the first has 16 frames, every other adds 8"),
-        ("--seed", "seed", "the same seed and settings give the same video"),
-        ("--steps", "num_inference_steps", "denoising steps a chunk"),
-        ("--guidance-scale", "guidance_scale", "how strictly the prompt is followed; 1 is off"),
-        ("--apm-strength", "apm_strength", "of the long-term memory; 0 is off"),
-    ):
-        low, high = LIMITS[name]
-        help_text = f"{what} ({low} to {high})"
-        command.add_argument(option, dest=name, type=number, metavar="N", help=help_text)
-    command.add_argument(
-        "--reseed",
-        metavar="'6: N / 9: N'",
-        help="other seeds from these chunks on, which count from 0",
-    )
-    command.add_argument("--scheduler", help=", ".join(SCHEDULERS))
-    command.add_argument(
-        "--no-cam",
-        dest="use_cam",
-        action="store_const",
-        const=False,
-        help="without the short-term memory: chunks do not know each other",
-    )
-    command.add_argument(
-        "--refine",
-        action="store_const",
-        const=True,
-        help="also write a sharper video, NAME-refined.mp4 beside NAME.mp4",
-    )
-    command.add_argument("--blending", help=BLENDING_HELP)
-    command.add_argument(
-        "--size",
-        dest="frame_size",
-        type=frame_size,
-        metavar="HEIGHTxWIDTH",
-        help="of the frames that are drawn, multiples of 64 (default: what the model learned)",
-    )
+    command.add_argument("--preset", help="The preset to use; see `longtake presets`.")
     command.add_argument("--memory", help=MEMORY_HELP)
-    add_acceleration(command)
-    command.add_argument("--out", type=Path, required=True, help="the .mp4 file to write")
+    add_settings(command, Acceleration)
+    add_start(command)
+    command.add_argument(
+        "--out",
+        type=Path,
+        help="The .mp4 file to write (default: a new file named after prompt and seed).",
+    )
     command.add_argument(
         "--no-metadata",
         dest="metadata",
         action="store_false",
-        help="write no settings into the file, and no JSON beside it",
+        help="Write no settings into the file, and no sidecar JSON.",
     )
-    command.add_argument("--force", action="store_true", help="overwrite the file")
+    command.add_argument("--force", action="store_true", help="Overwrite existing files.")
     command.set_defaults(run=run)
 
 
-def run(options) -> int:
-    """Makes one video. Ctrl-C keeps the finished chunks as a playable file."""
-    like = find_like(options)
-    name = options.preset or (like and like.preset)
-    preset = find_preset(name) if name else default_preset()[0]
-    names = ("prompt", "negative_prompt", *LIMITS, "reseed", "scheduler", "use_cam", "refine")
-    said = given(options, (*names, "blending", "frame_size"))
-    config = preset.config(**((asdict(like.config) if like else {}) | said))
-    preset = preset.at_size(config.frame_size)
-    check_output("--out", options.out, ".mp4", options.force)
-    json_out = options.out.with_suffix(".json")
-    if options.metadata:
-        check_output("--out", json_out, ".json", options.force)
-    refined_out = options.out.with_stem(f"{options.out.stem}-refined")
-    if config.refine:
-        refiner_settings = preset.find_refiner()
-        check_output("--out", refined_out, ".mp4", options.force)
+def run(options: argparse.Namespace) -> int:
+    """Makes one video. Ctrl-C keeps the finished chunks as a playable file.
 
-    from t2v.media.images import hash_frames, resize
-    from t2v.media.video import VideoWriter
-    from t2v.origin import Origin, describe, hash_weights, write_json
-    from t2v.pipeline.refinement import refine
-    from t2v.pipeline.refiner import load_refiner
-    from t2v.pipeline.stack import load_stack
-    from t2v.pipeline.streaming_t2v import stream
+    With --refine, a sharper video NAME-refined.mp4 is written next to NAME.mp4.
+    """
+    preset, config, like = read_settings(options)
+    fast = acceleration(options)
+    check_memory(options.memory)
+    refiner = preset.find_refiner() if config.refine else None
+    start = read_start(options, preset, config, like.begins_with if like else "")
 
-    origin = Origin(config=config, preset=preset.name)
-    metadata = origin.to_json() if options.metadata else None
-    stack = load_stack(
-        preset, memory=options.memory, refine=config.refine, acceleration=acceleration(options)
+    from t2v.saving import VideoFiles
+
+    files = VideoFiles(
+        options.out or free_name(config, options.metadata),
+        preset,
+        config,
+        write_metadata=options.metadata,
+        start=start,
     )
-    refiner = load_refiner(preset, stack=stack) if config.refine else None
-    interrupted = False
-    hashes, refined_hashes = [], []
-    with ExitStack() as files:
-        writer = files.enter_context(VideoWriter(options.out, fps=preset.fps, metadata=metadata))
-        writers = [writer]
+    files.check("--out", overwrite=options.force)
+    totals: dict[Track, tuple[int | None, int]] = {
+        "preview": (config.num_chunks, config.num_inference_steps)
+    }
+    if refiner:
+        num_chunks = refiner.num_chunks(preset.chunking.num_frames(config.num_chunks))
+        totals["refined"] = num_chunks, refiner.num_inference_steps
 
-        def preview():
-            total = config.num_chunks, config.num_inference_steps
-            for chunk in with_progress(stream(stack, config), "chunk", *total):
-                writer.write(resize(chunk.frames, preset.display_size))
-                hashes.append(hash_frames(chunk.frames))
-                yield chunk.frames
-
-        try:
-            if refiner is None:
-                for _ in preview():
-                    pass
-            else:
-                refined_writer = VideoWriter(refined_out, fps=preset.fps, metadata=metadata)
-                writers.append(files.enter_context(refined_writer))
-                total = refiner_settings.num_chunks(config.num_frames)
-                events = refine(refiner, config, preview())
-                num_steps = refiner_settings.num_inference_steps
-                for chunk in with_progress(events, "refined chunk", total, num_steps):
-                    refined_writer.write(resize(chunk.frames, refiner_settings.display_size))
-                    refined_hashes.append(hash_frames(chunk.frames))
-        except KeyboardInterrupt:
-            interrupted = True
-    if options.metadata and hashes:
-        weights = hash_weights(preset.weights_folder)
-        write_json(describe(origin, json_out.name, weights, hashes, refined_hashes), json_out)
-    return report(writers, interrupted)
+    generator = Generator.load(
+        preset.at_size(config.frame_size),
+        memory=options.memory,
+        refine=config.refine,
+        acceleration=fast,
+    )
+    interrupted, failure = False, None
+    try:
+        with files, closing(generator.stream(config, start=start)) as events:
+            for chunk in with_progress(events, totals):
+                files.write(chunk)
+    except KeyboardInterrupt:
+        interrupted = True
+    except T2VError as error:
+        failure = error
+    saved = [(file.path, file.num_frames, file.seconds) for file in files.saved.files]
+    if failure:
+        report_kept(saved)
+        raise failure
+    return report(saved, interrupted)
 
 
-def find_like(options):
-    """How the video was made whose settings are to be used; None if there is none.
+def read_settings(
+    options: argparse.Namespace,
+) -> "tuple[Preset, GenerationConfig, Provenance | None]":
+    """The preset and all settings of the video, checked; and how the video of --like was made.
 
     Raises:
-        ConfigError: neither settings nor a prompt were given.
-        MediaError: that file says nothing.
+        T2VError: a setting is missing or out of range, or the preset cannot run here.
+    """
+    like = find_like(options)
+    name = like.preset if like and not options.preset else options.preset
+    preset = default_preset()[0] if name is None else find_preset(name)
+    settings = (asdict(like.config) if like else {}) | given(options, GenerationConfig)
+    if options.seconds is not None:
+        if options.num_chunks is not None:
+            raise ConfigError("--seconds and --chunks both say how long the video is; give one")
+        settings["num_chunks"] = chunks_of(options.seconds, preset)
+    with naming_options(GenerationConfig):
+        return preset, preset.config(**settings), like
+
+
+def chunks_of(seconds: float, preset: Preset) -> int:
+    """The fewest chunks of a preset that last so long.
+
+    Raises:
+        ConfigError: there is no such video.
+    """
+    _, most = SETTINGS["num_chunks"].range or (1, 1)
+    longest = preset.chunking.num_frames(int(most)) / preset.fps
+    if not 0 < seconds <= longest:  # also refuses nan
+        raise ConfigError(f"--seconds must be a number above 0, up to {longest:g}, got {seconds:g}")
+    # Rounded: 0.1 s at 30 frames a second are 3 frames, and not 3.0000000000000004.
+    return preset.chunking.num_chunks(ceil(round(seconds * preset.fps, 6)))
+
+
+def free_name(config: GenerationConfig, write_metadata: bool) -> Path:
+    """A new file in this folder for a video; its other files are new, too."""
+    name = name_of(config.prompts[0].text, config.seed) or f"longtake-seed-{config.seed}"
+    beside = [".json"] * write_metadata + ["-refined.mp4"] * config.refine
+    return free_path(Path(f"{name}.mp4"), tuple(beside))
+
+
+def find_like(options: argparse.Namespace) -> "Provenance | None":
+    """How the video of --like was made; None without that option.
+
+    Raises:
+        ConfigError: neither --like nor a prompt was given.
+        MediaError: the file does not say how it was made.
     """
     if options.like is None:
         if options.prompt is None:
             raise ConfigError("say what to show with --prompt, or take settings with --like FILE")
         return None
-    from t2v.origin import read_origin
+    from t2v.provenance import read_provenance
 
-    like = read_origin(options.like)
+    like = read_provenance(options.like)
     if like.version != __version__:
-        print(
+        say(
             f"{options.like.name} was made by version {like.version}, this is {__version__}: "
             "frames may differ",
-            file=sys.stderr,
+            error=True,
         )
     return like

@@ -1,26 +1,52 @@
-"""`t2v presets`: which stacks there are."""
+"""`longtake presets`: the presets and whether they can run here."""
 
-from t2v.presets import Preset, list_presets
+import argparse
+
+from t2v.cli.arguments import Commands
+from t2v.cli.terminal import say
+from t2v.errors import PresetError
+from t2v.settings.presets import Preset, list_presets
 
 
-def add(commands) -> None:
-    command = commands.add_parser("presets", help="list the stacks", description=run.__doc__)
+def add(commands: Commands) -> None:
+    command = commands.add_parser("presets", help="list the presets", description=run.__doc__)
+    command.add_argument("name", nargs="?", metavar="NAME", help="Tell all about this preset.")
+    command.add_argument("--examples", action="store_true", help="Also print example prompts.")
     command.set_defaults(run=run)
 
 
-def run(options) -> int:
-    """Lists the stacks, what they need, and whether they can run here."""
-    for preset in list_presets().values():
-        print(f"{preset.name}: {preset.title}")
-        print(f"    {preset.unavailable or 'installed'}")
-        print(f"    {preset.needs}")
-        print(f"    refiner: {preset.refiner_unavailable or 'installed'}")
-        print(f"    {preset.description}")
-        print(f"    defaults: {describe_defaults(preset)}")
-        for prompt in preset.examples:
-            print(f"    example: {prompt}")
+def run(options: argparse.Namespace) -> int:
+    """Lists the presets and whether they can run here, those that can first."""
+    presets = list_presets()
+    if options.name is not None:
+        if options.name not in presets:
+            raise PresetError(f"NAME must be one of {', '.join(presets)}, got {options.name!r}")
+        explain(presets[options.name])
+        return 0
+    for preset in sorted(presets.values(), key=lambda preset: preset.unavailable is not None):
+        say(f"{preset.name}: {preset.title}")
+        say(f"    {preset.unavailable or 'installed'}")
+        if options.examples:
+            print_examples(preset)
     return 0
 
 
+def explain(preset: Preset) -> None:
+    """Prints what a preset shows and needs, its defaults and its example prompts."""
+    say(f"{preset.name}: {preset.title}")
+    say(f"    {preset.unavailable or 'installed'}")
+    say(f"    {preset.needs}")
+    say(f"    refiner: {preset.refiner_unavailable or 'installed'}")
+    say(f"    {preset.description}")
+    say(f"    defaults: {describe_defaults(preset)}")
+    print_examples(preset)
+
+
+def print_examples(preset: Preset) -> None:
+    for prompt in preset.examples:
+        say(f"    example: {prompt}")
+
+
 def describe_defaults(preset: Preset) -> str:
+    """The preset's default settings in one line."""
     return ", ".join(f"{name} {value}" for name, value in preset.defaults.items())

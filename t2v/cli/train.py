@@ -1,45 +1,112 @@
-"""`t2v train`: the shapes stack from nothing."""
+"""`longtake train`: an embedded stack from scratch."""
 
+import argparse
 from pathlib import Path
 
-from t2v.errors import MediaError
+from t2v.cli.arguments import Commands
+from t2v.errors import ConfigError, MediaError
+from t2v.training.options import (
+    ARM_INJECTORS,
+    check_arm,
+    check_processes,
+    check_until,
+    parse_steps,
+)
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     command = commands.add_parser(
-        "train", help="train the shapes stack from nothing", description=run.__doc__
+        "train", help="train an embedded stack from scratch", description=run.__doc__
     )
     command.add_argument(
-        "--out", type=Path, required=True, help="folder of weights; assets/shapes has the bundled"
+        "--world",
+        default="shapes",
+        help="What the stack learns: shapes or storybook (default: %(default)s).",
     )
     command.add_argument(
-        "--work", type=Path, default=Path("training"), help="folder of checkpoints, logs, samples"
+        "--out", type=Path, required=True, help="Folder of the weights (bundled: assets/shapes)."
     )
-    command.add_argument("--until", help="stop after this stage (default: the last)")
+    command.add_argument(
+        "--work",
+        type=Path,
+        default=Path("training"),
+        help="Folder of checkpoints, logs and samples (default: %(default)s).",
+    )
+    command.add_argument(
+        "--start-from",
+        metavar="PRESET",
+        help="The embedded preset whose weights the denoiser begins with, wherever its layers have "
+        "the same size; clips=0 cam=0 apm=0 then leave out the stages that add those layers.",
+    )
+    command.add_argument(
+        "--trained",
+        type=Path,
+        metavar="FOLDER",
+        help="Weights of this world whose autoencoder, probe and encoders are taken as they are.",
+    )
+    command.add_argument("--until", help="Stop after this stage (default: the last).")
     command.add_argument(
         "--steps",
         nargs="*",
         action="extend",
         default=[],
         metavar="STAGE=N",
-        help="other numbers of steps",
+        help="Other numbers of steps.",
     )
     command.add_argument(
-        "--processes", type=int, help="that train together (1 to 4; default: one a core)"
+        "--processes",
+        type=int,
+        help="Processes that train together (1 to 4; default: one per core).",
+    )
+    command.add_argument(
+        "--arm",
+        metavar="NAME",
+        help="Train only another way to condition chunks, on the frozen weights of the preset "
+        f"shapes: {', '.join(ARM_INJECTORS)}.",
     )
     command.set_defaults(run=run)
 
 
-def run(options) -> int:
-    """Rebuilds the embedded stack. Stopped at any moment, the same command goes on from there."""
-    from t2v.training.recipe import num_training_processes, train, training_steps
+def run(options: argparse.Namespace) -> int:
+    """Rebuilds the embedded stack. An interrupted training continues with the same command."""
+    parse_steps(options.steps)
+    check_until(options.until)
+    check_processes(options.processes)
 
-    num_processes = num_training_processes(options.processes)
-    steps, until = training_steps(options.steps, options.until)
+    if options.arm is not None:
+        check_arm(options.arm)
+
+    from t2v.settings.presets import find_preset
+    from t2v.worlds import find_world, world_of
+
+    world = find_world(options.world).name
+    if options.start_from is not None:
+        world_of(find_preset(options.start_from).weights_folder)
+    if options.trained is not None and world_of(options.trained).name != world:
+        raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
     for folder in (options.out, options.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise MediaError(f"cannot write to {folder}: {error.strerror}") from error
-    train(options.out, options.work, steps, num_processes, until)
+
+    if options.arm is not None:
+        from t2v.training.arms import train_arm
+
+        train_arm(options.arm, options.out, options.work, parse_steps(options.steps).get("cam"))
+        return 0
+    from t2v.training.recipe import Training, num_training_processes, train, training_steps
+
+    num_processes = num_training_processes(options.processes)
+    steps, until = training_steps(options.steps, options.until)
+    training = Training(
+        world=world,
+        out=options.out,
+        work=options.work,
+        steps=steps,
+        until=until,
+        base=options.start_from,
+        trained=options.trained,
+    )
+    train(training, num_processes)
     return 0

@@ -8,7 +8,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from t2v.errors import MediaError
-from t2v.media.video import Frames, reason
+from t2v.events import Frames
+from t2v.media.video import reason
 
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -58,6 +59,6 @@ def contact_sheet(
     return sheet
 
 
-def hash_frames(frames: UInt8[np.ndarray, "f h w 3"]) -> str:
+def hash_frames(frames: Frames) -> str:
     """SHA-256 of the pixels, as hexadecimal digits: tells whether frames are the same."""
-    return hashlib.sha256(np.ascontiguousarray(frames)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(frames).data).hexdigest()

@@ -1,7 +1,7 @@
 """Appearance Preservation Module (APM): the long-term memory of StreamingT2V (Sec. 4.2).
 
-The CLIP image embedding of the anchor frame becomes a few tokens (AnchorTokens). In front of every
-spatial cross-attention of the UNet they are mixed into the text tokens (AppearanceMixer):
+AnchorTokens turns the CLIP image embedding of the anchor frame into a few tokens. Before every
+spatial cross-attention of the UNet, AppearanceMixer mixes them into the text tokens:
 
     x_cross = x_text + SiLU(alpha_l) * x_mixed
 """
@@ -14,7 +14,7 @@ from torch.nn.functional import silu
 
 
 class AnchorTokens(nn.Module):
-    """Expands an image embedding to `num_tokens` tokens as wide as the text's."""
+    """Expands an image embedding to `num_tokens` tokens with the width of text tokens."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class AppearanceMixer(nn.Module):
         super().__init__()
         # Zero, so that an untrained APM leaves the pretrained UNet as it was.
         self.alpha = nn.Parameter(torch.zeros(()))
-        # Tokens are the channels here: the kernel slides over the features.
+        # Tokens are the channels: the kernel slides over the features.
         self.conv = nn.Conv1d(
             num_text_tokens + num_image_tokens, num_text_tokens, kernel_size=3, padding=1
         )
@@ -59,7 +59,7 @@ class AppearanceMixer(nn.Module):
         anchor_tokens: Float[Tensor, "b m d"],
         strength: float = 1.0,
     ) -> Float[Tensor, "b n d"]:
-        """Returns x_cross. `strength` scales what is mixed in; 0 is the paper's "without APM"."""
+        """Computes x_cross. `strength` scales SiLU(alpha_l); 0 is the paper's "without APM"."""
         num_tokens = text.shape[1] + anchor_tokens.shape[1]
         if num_tokens != self.conv.in_channels or text.shape[1] != self.conv.out_channels:
             num_text = self.conv.out_channels

@@ -1,10 +1,11 @@
-"""Frames <-> latents. The only place where pixels change their layout and range."""
+"""Autoencoder: frames to latents and back. All conversions of pixel layout and range are here."""
 
 from functools import cache, cached_property
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -14,82 +15,92 @@ from t2v.models.latent_preview import LatentPreview, colour_fields
 
 
 class FrameAutoencoder(nn.Module):
-    """A diffusers AutoencoderKL, frame by frame, with standardised latents.
+    """Runs a diffusers AutoencoderKL frame by frame, with standardised latents.
 
     Args:
-        vae: its config's `latents_mean` and `latents_std` (one value per channel) make the latents
-            standard; where they are missing, `scaling_factor` does.
+        vae: its config's `latents_mean` and `latents_std` (one value per channel) standardise the
+            latents; without them `scaling_factor` does.
         patch: every patch x patch block of pixels becomes channels before the first convolution,
             which makes a small autoencoder `patch` times cheaper in each direction.
     """
 
     def __init__(self, vae: AutoencoderKL, patch: int = 1):
         super().__init__()
-        self.vae = vae.to(memory_format=torch.channels_last)
+        self.vae = vae
+        # torch's annotations leave out calls of `to` with a memory format alone.
+        nn.Module.to(vae, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.patch = patch
 
     @property
     def downsampling(self) -> int:
         """Pixels per latent, in each direction."""
-        return self.patch * 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return self.patch * 2 ** (len(self.vae.config["block_out_channels"]) - 1)
 
     @cached_property
     def preview(self) -> LatentPreview:
-        """Shows latents without decoding them; made when it is first asked for."""
+        """Shows latents without decoding them. Fitted at its first use."""
         pictures = colour_fields(8 * self.downsampling)
         with torch.no_grad():
             [latents] = self.encode(pictures[None].to(self.vae.device))
         return LatentPreview(latents, pictures, detail=self.patch)
 
     def _scale(self) -> tuple[Tensor | float, Tensor | float]:
-        mean, std = self.vae.config.latents_mean, self.vae.config.latents_std
+        config, device = self.vae.config, self.vae.device
+        mean, std = config["latents_mean"], config["latents_std"]
         if mean is None or std is None:
-            return 0.0, 1 / self.vae.config.scaling_factor
-        return tuple(_channels(tuple(values), self.vae.device) for values in (mean, std))
+            return 0.0, 1 / config["scaling_factor"]
+        return channel_values(tuple(mean), device), channel_values(tuple(std), device)
 
-    def posterior(self, pixels: Float[Tensor, "n 3 H W"]):
-        """The distribution of the raw latents of pixels in [-1, 1]."""
+    def posterior(self, pixels: Float[Tensor, "n 3 H W"]) -> DiagonalGaussianDistribution:
+        """The distribution of raw latents of pixels in [-1, 1]."""
         patches = self._input(pixel_unshuffle(pixels, self.patch))
         return self.vae.encode(patches).latent_dist
 
     def reconstruct(self, raw: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 H W"]:
-        """Pixels, about [-1, 1], of raw latents."""
+        """Decodes raw latents to pixels of about [-1, 1]."""
         return pixel_shuffle(self.vae.decode(self._input(raw)).sample, self.patch)
 
     def _input(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         return x.to(self.vae.dtype, memory_format=torch.channels_last)
 
     def encode(self, frames: UInt8[Tensor, "b f H W 3"]) -> Float[Tensor, "b c f h w"]:
-        """Standardised latents (the mean of the posterior, no noise)."""
+        """Encodes frames as standardised latents (the mean of the posterior)."""
         mean, std = self._scale()
         raw = self.posterior(rearrange(to_pixels(frames), "b f c h w -> (b f) c h w")).mean.float()
         return rearrange((raw - mean) / std, "(b f) c h w -> b c f h w", b=len(frames))
 
     def raw(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "bf c h w"]:
-        """Standardised latents to what the decoder reads."""
+        """Undoes the standardisation, for the decoder."""
         mean, std = self._scale()
         return rearrange(latents, "b c f h w -> (b f) c h w") * std + mean
 
     def decode(self, latents: Float[Tensor, "1 c f h w"]) -> UInt8[np.ndarray, "f H W 3"]:
-        """Frames of one video; decoded a few at a time, so that memory does not grow with f."""
+        """Decodes one video a few frames at a time, so that memory does not grow with f.
+
+        Raises:
+            FloatingPointError: pixels are NaN or infinite; as bytes they would be black.
+        """
         raw = self.raw(latents)
         together = frames_at_once(*(side * self.downsampling for side in raw.shape[2:]))
         pixels = torch.cat([self.reconstruct(part) for part in raw.split(together)])
+        if not pixels.isfinite().all():
+            raise FloatingPointError("decoded pixels are no numbers")
         pixels = rearrange(pixels, "f c h w -> f h w c").float()
         return ((pixels + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
 
 
 @cache
-def _channels(values: tuple[float, ...], device: torch.device) -> Float[Tensor, "c 1 1"]:
-    with torch.inference_mode(False):  # whoever asks first: training reads it, too
+def channel_values(values: tuple[float, ...], device: torch.device) -> Float[Tensor, "c 1 1"]:
+    """One value per channel, as pictures are multiplied with them."""
+    with torch.inference_mode(False):  # cached, and training needs it as well
         return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def frames_at_once(height: int, width: int) -> int:
-    """Frames of so many pixels that are decoded together: 8 of 256 x 256, 1 of 720 x 720."""
+    """How many frames of a size are decoded together: 8 of 256 x 256, 1 of 720 x 720."""
     return max(1, min(8, 8 * 256 * 256 // (height * width)))
 
 
 def to_pixels(frames: UInt8[Tensor, "*n H W 3"]) -> Float[Tensor, "*n 3 H W"]:
-    """uint8 frames to channels-first floats in [-1, 1], what every network here reads."""
+    """Converts uint8 frames to channels-first floats in [-1, 1], as all networks read them."""
     return frames.movedim(-1, -3).float() / 127.5 - 1

@@ -1,9 +1,10 @@
-"""What tells a small model which frame it draws. Off in the paper's stack, which has no such thing.
+"""Frame and place embeddings, which tell a small model which frame it draws.
 
-The paper's base takes the order of frames from the edges of its convolutions over time, and where
-things are when from millions of videos. "Moving left" says nothing about any single place: only
-word, frame and place together do. Here they meet: word and frame in one layer, as the pooled text
-does in SDXL, and the place in a sum of cosines whose weights they choose.
+The paper's stack has none. Its base infers the order of frames from the zero padding of its
+temporal convolutions, and learned motion from millions of videos. A small model needs help:
+"moving left" says where a shape is only together with the frame number. FrameEmbedding joins the
+pooled text (as in SDXL) and the frame number; PlaceEmbedding turns the result into a sum of cosines
+over the frame.
 """
 
 import torch
@@ -13,16 +14,16 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 
-NUM_WAVES = 4  # along each side: as fine as half a thing
-SMALLEST_SHARE = 1e-5  # of all variance between texts: less says nothing
+NUM_WAVES = 4  # along each side: the finest is about half the size of a shape
+SMALLEST_SHARE = 1e-5  # of the variance between texts: smaller components are noise
 
 
 class FrameEmbedding(nn.Module):
-    """Numbers of frames, and what the text says about them; `out` makes it a time embedding.
+    """Embeds frame numbers together with the text; `out` maps the result to a time embedding.
 
     Args:
         num_frames: of the longest chunk.
-        dim: of what it returns, and of the time embedding.
+        dim: width of the result and of the time embedding.
     """
 
     def __init__(self, num_frames: int, text_dim: int, dim: int):
@@ -30,51 +31,51 @@ class FrameEmbedding(nn.Module):
         self.numbers = nn.Embedding(num_frames, dim)
         self.text = nn.Linear(text_dim, dim)
         self.out = nn.Linear(dim, dim)
-        # Zero, so that numbers begin to count where they help.
+        # Zero-initialised: no effect until training uses it.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
     @torch.no_grad()
     def whiten_text(self, pooled_texts: Float[Tensor, "n d"]) -> None:
-        """Begins with all differences between texts alike in size.
+        """Initialises the text layer so that all differences between texts have the same size.
 
-        A text encoder may say "left" or "right" in a tenth of the numbers that a colour takes: what
-        is small is learnt late.
+        A text encoder may encode "left" and "right" with a tenth of the variance of a colour, and
+        small differences are learned late.
 
         Args:
-            pooled_texts: of many captions, all their words in all places.
+            pooled_texts: of many captions, with all words at all positions.
         """
         centre = pooled_texts.mean(dim=0)
         variances, axes = torch.linalg.eigh(torch.cov((pooled_texts - centre).T))
         scales = variances.clamp(min=SMALLEST_SHARE * float(variances.sum())).rsqrt()
         num_kept = min(len(axes), self.text.out_features)
         whitening = (axes * scales).T[-num_kept:]
-        # A random turn spreads them over all units.
-        turned = nn.init.orthogonal_(self.text.weight.new_empty(self.text.out_features, num_kept))
-        self.text.weight.copy_(turned @ whitening)
+        # A random rotation spreads them over all units.
+        rotation = nn.init.orthogonal_(self.text.weight.new_empty(self.text.out_features, num_kept))
+        self.text.weight.copy_(rotation @ whitening)
         self.text.bias.copy_(-self.text.weight @ centre)
 
     def forward(
         self, numbers: Int[Tensor, "n f"], pooled_text: Float[Tensor, "p d"]
     ) -> Float[Tensor, "n f e"]:
-        """One pooled text for all videos, or one each."""
+        """Takes one pooled text for all videos, or one for each."""
         return silu(self.numbers(numbers) + self.text(pooled_text)[:, None])
 
 
 class PlaceEmbedding(nn.Module):
-    """Features for every place in a frame, chosen by the frame's embedding.
+    """Features for every place in a frame, computed from the frame's embedding.
 
-    Only for frames that no conditioning frames stand beside: those know better where things are.
+    Used without CAM only: conditioning frames say better where things are.
 
     Args:
-        dim: of the frame embedding.
-        channels: of the features that it joins.
+        dim: width of the frame embedding.
+        channels: of the features that it is added to.
     """
 
     def __init__(self, dim: int, channels: int):
         super().__init__()
         self.weights = nn.Linear(dim, channels * NUM_WAVES**2)
-        # Zero, so that places begin to count where it helps.
+        # Zero-initialised: no effect until training uses it.
         nn.init.zeros_(self.weights.weight)
         nn.init.zeros_(self.weights.bias)
 
@@ -89,12 +90,7 @@ class PlaceEmbedding(nn.Module):
 
 
 def waves(length: int, like: Tensor) -> Float[Tensor, "i {length}"]:
-    """0, 1/2, 1, ... periods of a cosine over a side of any length."""
+    """Cosines of 0, 1/2, 1, ... periods over a side of any length."""
     places = (torch.arange(length, device=like.device) + 0.5) / length
-    halves = torch.arange(NUM_WAVES, device=like.device)
-    return torch.cos(torch.pi * halves[:, None] * places).to(like.dtype)
-
-
-def pool_text(prompt_embeds: Float[Tensor, "b n d"]) -> Float[Tensor, "b d"]:
-    """The mean of all tokens: the text encoder is causal, so the last ones have seen all words."""
-    return torch.mean(prompt_embeds, dim=1)
+    half_periods = torch.arange(NUM_WAVES, device=like.device)
+    return torch.cos(torch.pi * half_periods[:, None] * places).to(like.dtype)

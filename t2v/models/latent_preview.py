@@ -1,4 +1,4 @@
-"""A rough look at latents without their decoder: the linear map to colours that fits best."""
+"""Rough previews of latents without the decoder: a least-squares linear map to colours."""
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ Array = np.ndarray
 
 
 class LatentPreview:
-    """Shows one frame in colours that are about right, for the price of one small product.
+    """Shows one frame in about the right colours, at the cost of one small matrix product.
 
     Args:
-        latents: what an autoencoder makes of `pictures`; the map is fitted to them.
+        latents: of `pictures`; the map is fitted to both.
         detail: pixels of a preview per latent, in each direction.
     """
 
@@ -38,7 +38,7 @@ class LatentPreview:
 
 
 def colour_fields(side: int, num_pictures: int = 16) -> UInt8[Tensor, "f {side} {side} 3"]:
-    """Pictures of random colours, from a few patches to many, soft or with edges."""
+    """Pictures of random colour patches, few or many, with soft or hard edges."""
     rng = torch.Generator().manual_seed(0)
     fields = []
     for number in range(num_pictures):
@@ -49,10 +49,10 @@ def colour_fields(side: int, num_pictures: int = 16) -> UInt8[Tensor, "f {side} 
 
 
 def _read(latents: Tensor) -> Float[Array, "*shape"]:
-    """A preview must not break a run: latents that overflowed are not seen."""
+    """Replaces values that overflowed: a preview must not break a run."""
     return latents.float().cpu().nan_to_num(0, 0, 0).numpy()
 
 
 def _with_one(values: Float[Array, "*n c"]) -> Float[Array, "*n c_and_1"]:
-    """With one more channel, for what the map adds whatever the latents are."""
+    """Appends a channel of ones, for the offset of the linear map."""
     return np.concatenate([values, np.ones_like(values[..., :1])], axis=-1)

@@ -1,4 +1,4 @@
-"""The convolution over time, in a form that is fast on a CPU.
+"""Convolution over time, in a form that is fast on a CPU.
 
 Torch runs a Conv3d with kernel (3, 1, 1) on its slow CPU path. The same weights in a Conv2d over
 (frames, pixels) give the same numbers several times faster.
@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d
 
 
 class TemporalConv(nn.Conv3d):
-    """A Conv3d with kernel (3, 1, 1), under the same keys, that takes the fast way on the CPU."""
+    """A Conv3d with kernel (3, 1, 1), under the same keys, that is fast on the CPU."""
 
     def forward(self, x: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b d f h w"]:
         if x.device.type != "cpu":
@@ -28,15 +28,16 @@ class TemporalConv(nn.Conv3d):
 
 
 def speed_up_temporal_convs(model: nn.Module) -> None:
-    """Puts a TemporalConv with the same parameters in the place of every convolution over time."""
+    """Replaces every convolution over time by a TemporalConv with the same parameters."""
     for layer in model.modules():
         if not isinstance(layer, TemporalConvLayer):
             continue
         for stage in (layer.conv1, layer.conv2, layer.conv3, layer.conv4):
-            slow = stage[-1]
+            stock = stage[-1]
+            assert isinstance(stock, nn.Conv3d)
             # The new layer's own parameters are dropped at once; on "meta" they cost nothing.
             fast = TemporalConv(
-                slow.in_channels, slow.out_channels, (3, 1, 1), padding=(1, 0, 0), device="meta"
+                stock.in_channels, stock.out_channels, (3, 1, 1), padding=(1, 0, 0), device="meta"
             )
-            fast.weight, fast.bias = slow.weight, slow.bias
+            fast.weight, fast.bias = stock.weight, stock.bias
             stage[-1] = fast

@@ -1,0 +1,1 @@
+"""The method: stages, chunks, refinement, and how networks share a device."""

@@ -1,13 +1,14 @@
-"""How networks run faster. Chosen when they are loaded; frames change by rounding only."""
+"""Acceleration, chosen when networks are loaded: frames change by rounding only."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
-from t2v.config import Acceleration
 from t2v.errors import ConfigError
 from t2v.models.attention import set_attention_backend
+from t2v.settings.acceleration import Acceleration
 
 
 AT_EVERY_STEP = ("unet", "extractor", "first_unet", "refiner")
@@ -19,15 +20,15 @@ def accelerate(
     device: torch.device,
     profile: str,
 ) -> tuple[str, ...]:
-    """Prepares networks that are loaded, by their names in a stack.
+    """Prepares loaded networks, given by their names in a stack.
 
     Args:
-        profile: of the memory.
+        profile: the memory profile.
 
     Returns:
-        What the user should know, in sentences.
+        Notices for the user.
     """
-    notices = ()
+    notices: tuple[str, ...] = ()
     in_the_loop = {name: networks[name] for name in AT_EVERY_STEP if name in networks}
     if acceleration.channels_last:
         for network in networks.values():
@@ -47,7 +48,7 @@ def accelerate(
 
 
 def choose_attention(networks: Mapping[str, nn.Module], backend: str) -> tuple[str, ...]:
-    """Makes the attention of the networks run on a backend; on torch's where it does not load."""
+    """Runs attention on a backend, or on torch's where that does not load. Returns notices."""
     try:
         for network in networks.values():
             set_attention_backend(network, backend)
@@ -61,24 +62,28 @@ def choose_attention(networks: Mapping[str, nn.Module], backend: str) -> tuple[s
 def compile_networks(
     networks: Mapping[str, nn.Module], device: torch.device, backend: str = "inductor"
 ) -> None:
-    """Has every network compiled as one graph, with static shapes.
+    """Compiles every network as one graph with static shapes.
 
-    On a GPU the kernels of a call are recorded, and replayed together (CUDA graphs): 16 small
-    frames take less time than launching their kernels one by one. Another size of frames, or
+    On a GPU the kernels of a call are recorded and replayed together (CUDA graphs), because 16
+    small frames take less time than launching their kernels one by one. Another frame size, or
     another number of texts, is compiled again.
 
     Args:
         backend: of torch.compile.
     """
-    options = {"mode": "reduce-overhead"} if device.type == "cuda" else {}
+    options: dict[str, Any] = {"mode": "reduce-overhead"} if device.type == "cuda" else {}
     for network in networks.values():
         network.compile(backend=backend, dynamic=False, fullgraph=True, **options)
 
 
 def use_channels_last(model: nn.Module) -> None:
-    """Module by module: torch has one such layout for images and another for videos."""
+    """Stores convolution weights with the channels last.
+
+    Module by module, because torch has one such layout for images and another for videos.
+    """
+    # torch's annotations leave out calls of `to` with a memory format alone.
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         elif isinstance(module, nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)
+            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

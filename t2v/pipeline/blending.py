@@ -1,7 +1,8 @@
-"""Shared noise and randomized blending (Sec. 4.3, Fig. 4): chunks that agree where they meet.
+"""Shared noise and randomized blending (Sec. 4.3, Fig. 4), which make chunks agree where they meet.
 
 Neighbouring chunks share `overlap` frames. There they get the same noise, and at every denoising
-step one of them is cut off at a random frame and the other goes on: no frame is a seam for long.
+step a random cut decides how many of these frames come from the left chunk, the others from the
+right one: no frame stays a seam for long.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ import torch
 
 from t2v.pipeline.denoising import Latents, noise_generator
 from t2v.pipeline.windows import Window
+from t2v.settings.chunking import Chunking
 
 
 def draw_cut(rule: str, overlap: int, generator: torch.Generator) -> int:
-    """How many frames of the overlap the left chunk keeps.
+    """Draws how many frames of the overlap the left chunk keeps.
 
     Frame f (from 1) comes from the left with probability 1 - f / (overlap + 1) by the paper's rule
     (uniform in 0 .. overlap), 1 - f / overlap by that of the authors' code (0 .. overlap - 1).
@@ -24,7 +26,7 @@ def draw_cut(rule: str, overlap: int, generator: torch.Generator) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RandomCuts:
-    """A cut of its own for every window and step."""
+    """Draws a separate cut for every window and step."""
 
     seed: int
     rule: str  # "paper" or "authors"
@@ -37,20 +39,20 @@ class RandomCuts:
 
 @dataclass(frozen=True, slots=True)
 class OwnNoise:
-    """Every chunk draws noise for all its frames: overlapping frames get two different noises.
+    """Draws noise for every chunk separately: overlapping frames get two different noises.
 
     Args:
         frame_shape: channels, height, width of one frame's latents.
     """
 
     seed: int
-    chunk_frames: int
-    overlap: int
+    chunking: Chunking
     frame_shape: tuple[int, int, int]
 
     def __call__(self, window: Window, step: int | None = None) -> Latents:
-        """Noise that begins the window (step None), or that a denoising step adds."""
-        return self._draw(window.index, self.chunk_frames, step)[:, :, : window.num_frames]
+        """Noise to start a window from (step None), or to add at a denoising step."""
+        noise = self._draw(window.index, self.chunking.chunk_frames, step)
+        return noise[:, :, : window.num_frames]
 
     def _draw(self, chunk: int, num_frames: int, step: int | None) -> Latents:
         details = ("start",) if step is None else ("step", step)
@@ -60,22 +62,17 @@ class OwnNoise:
 
 
 class SharedNoise(OwnNoise):
-    """Every frame has one noise, drawn by the first chunk that shows it."""
+    """Draws one noise for each frame, with the first chunk that shows it."""
 
     __slots__ = ()
 
     def __call__(self, window: Window, step: int | None = None) -> Latents:
-        first, last = self._owner(window.start), self._owner(window.stop - 1)
-        # What an earlier chunk drew is drawn again: nothing has to be kept.
+        """Noise to start a window from (step None), or to add at a denoising step."""
+        first, last = (self.chunking.chunk_at(frame) for frame in (window.start, window.stop - 1))
+        # Noise of earlier chunks is drawn again, so none has to be kept.
         pieces = [self._draw(chunk, self._num_new(chunk), step) for chunk in range(first, last + 1)]
-        begin = window.start - self._first_new(first)
+        begin = window.start - self.chunking.num_frames(first)
         return torch.cat(pieces, dim=2)[:, :, begin : begin + window.num_frames]
 
-    def _owner(self, frame: int) -> int:
-        return max(0, 1 + (frame - self.chunk_frames) // self._num_new(1))
-
     def _num_new(self, chunk: int) -> int:
-        return self.chunk_frames - self.overlap if chunk else self.chunk_frames
-
-    def _first_new(self, chunk: int) -> int:
-        return self.overlap + chunk * self._num_new(1) if chunk else 0
+        return self.chunking.new_frames if chunk else self.chunking.chunk_frames

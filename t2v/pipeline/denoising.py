@@ -1,61 +1,97 @@
-"""From noise to latents: schedulers of diffusers, guidance, and the loop over steps."""
+"""Denoising: schedulers of diffusers, classifier-free guidance, and the loop over steps."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
+from diffusers.schedulers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    UniPCMultistepScheduler,
+)
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from t2v.errors import NotFiniteError
 from t2v.events import Stage
 
 
 Latents = Float[Tensor, "b c f h w"]
-Outputs = Float[Tensor, "n c f h w"]  # of a network: one for every text that the latents have
+Outputs = Float[Tensor, "n c f h w"]  # of a network: one per text of each video
 Predict = Callable[[Latents, Tensor], Outputs]  # latents, timestep -> outputs
-ETA = 1.0  # of DDIM, as in the paper: as much fresh noise per step as in DDPM
+# One of three of diffusers, whose annotations agree neither with each other nor with their code.
+Scheduler = Any
+ETA = 1.0  # of DDIM, as in the paper: as much new noise per step as in DDPM
 
 
 class Step(NamedTuple):
-    """What is there after a denoising step."""
+    """The result of one denoising step."""
 
     latents: Latents
-    x0: Latents  # the clean latents, as the network saw them in noisier ones
+    x0: Latents  # the clean latents that the network predicted
 
 
-def make_scheduler(name: str, schedule: dict, num_inference_steps: int):
-    """A diffusers scheduler, ready to step.
+def make_scheduler(name: str, schedule: dict[str, Any], num_inference_steps: int) -> Scheduler:
+    """Makes a diffusers scheduler, ready to step.
 
     Args:
         name: "ddim", "dpmsolver++" (its stochastic form, nearest to DDIM with eta 1) or "unipc".
-        schedule: the noise schedule that the model was trained with, in diffusers' words.
+        schedule: the noise schedule of the training, as arguments of a diffusers scheduler.
     """
+    shared = {key: value for key, value in schedule.items() if key != "set_alpha_to_one"}
+    scheduler: Scheduler
     if name == "ddim":
         scheduler = DDIMScheduler(clip_sample=False, **schedule)
     elif name == "dpmsolver++":
-        scheduler = DPMSolverMultistepScheduler(
-            algorithm_type="sde-dpmsolver++", **_without_ddim_keys(schedule)
-        )
+        scheduler = DPMSolverMultistepScheduler(algorithm_type="sde-dpmsolver++", **shared)
     else:
-        scheduler = UniPCMultistepScheduler(**_without_ddim_keys(schedule))
+        scheduler = UniPCMultistepScheduler(**shared)
     scheduler.set_timesteps(num_inference_steps)
     return scheduler
 
 
-def _without_ddim_keys(schedule: dict) -> dict:
-    return {name: value for name, value in schedule.items() if name != "set_alpha_to_one"}
+def check_finite(latents: Tensor, stage: Stage, index: int) -> None:
+    """Refuses a chunk that would be black, and would spoil the memory of all later ones.
+
+    Raises:
+        NotFiniteError: a latent is NaN or infinite.
+    """
+    if not torch.isfinite(latents).all():
+        raise _not_finite(stage, index)
+
+
+@contextmanager
+def finite_pixels(stage: Stage, index: int) -> Iterator[None]:
+    """Decodes a chunk in the block: finite latents may overflow in the decoder.
+
+    Raises:
+        NotFiniteError: a pixel is NaN or infinite.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        raise _not_finite(stage, index) from error
+
+
+def _not_finite(stage: Stage, index: int) -> NotFiniteError:
+    name = "refined chunk" if stage == "refinement" else "chunk"
+    return NotFiniteError(
+        f"The model computed values that are no numbers in {name} {index}. The chunks before it "
+        "are kept. Weights in another precision may help (dtype float32 or bfloat16 instead of "
+        "float16); if they do not, the weights are damaged."
+    )
 
 
 def noise_generator(
     seed: int, stage: Stage, chunk_index: int, *details: int | str
 ) -> torch.Generator:
-    """Own randomness for every chunk, drawn on the CPU: the same on every device.
+    """A random generator for each chunk, on the CPU, so that all devices draw the same noise.
 
     Args:
-        details: what else tells one draw of the chunk from another, the step for example.
+        details: set one draw of the chunk apart from another, for example the step.
     """
     name = "/".join(map(str, (seed, stage, chunk_index, *details)))
     digest = hashlib.sha256(name.encode()).digest()
@@ -66,9 +102,9 @@ def guided(predict: Predict, guidance_scale: float, rescale: float = 0.0) -> Pre
     """Classifier-free guidance (Ho & Salimans, 2022): uncond + scale * (cond - uncond).
 
     Args:
-        predict: gives two outputs for the latents: first without the prompt, then with it.
-        rescale: how far the result's standard deviation goes back to that of cond, from 0 (not)
-            to 1 (Lin et al., 2024, Eq. 15 and 16).
+        predict: returns two outputs for the latents, first without the prompt, then with it.
+        rescale: how far the result is rescaled to the standard deviation of cond, from 0 (not at
+            all) to 1 (Lin et al., 2024, Eq. 15 and 16).
     """
     if guidance_scale == 1:
         return predict
@@ -84,38 +120,49 @@ def guided(predict: Predict, guidance_scale: float, rescale: float = 0.0) -> Pre
 
 
 def in_precision(predict: Predict, dtype: torch.dtype) -> Predict:
-    """The network computes in `dtype`; schedulers and guidance always in float32."""
+    """Runs a network in `dtype`, while schedulers and guidance compute in float32."""
 
     def predict_in_precision(latents: Latents, timestep: Tensor) -> Outputs:
-        torch.compiler.cudagraph_mark_step_begin()  # nobody holds results of the step before
+        # Recorded CUDA graphs may overwrite the results of the step before.
+        torch.compiler.cudagraph_mark_step_begin()
         return predict(latents.to(dtype), timestep.to(latents.device)).float()
 
     return predict_in_precision
 
 
 def denoise(
-    predict: Predict, noise: Latents, scheduler, generator: torch.Generator
-) -> Iterator[Step]:
-    """Yields what is there after every step. Nothing is computed before it is asked for."""
+    predict: Predict, noise: Latents, scheduler: Scheduler, generator: torch.Generator
+) -> Generator[Step, None, None]:
+    """Yields the result of every step. Computes nothing before it is asked for."""
     b = len(noise)
     latents = noise * scheduler.init_noise_sigma
-    is_ddim = isinstance(scheduler, DDIMScheduler)
-    arguments = {}
-    if not isinstance(scheduler, UniPCMultistepScheduler):
-        arguments["generator"] = generator
     for timestep in scheduler.timesteps:
         output = predict(scheduler.scale_model_input(latents, timestep), timestep)
-        # Frames go through the scheduler as a batch, as in the authors' code: the order in which
-        # noise is drawn is part of what a seed means.
-        flat = (rearrange(x, "b c f h w -> (b f) c h w") for x in (output, latents))
-        output, latents = (x.float() for x in flat)
-        if is_ddim:
-            # From pure noise on, rounding would take the root of less than nothing.
-            is_pure_noise = scheduler.alphas_cumprod[timestep] == 0
-            arguments["eta"] = ETA * (1 - 1e-6) if is_pure_noise else ETA
-        stepped = scheduler.step(output, timestep, latents, **arguments)
-        x0 = stepped.pred_original_sample if is_ddim else scheduler.model_outputs[-1]
-        latents, x0 = (
-            rearrange(x, "(b f) c h w -> b c f h w", b=b) for x in (stepped.prev_sample, x0)
+        # Frames go through the scheduler as a batch, as in the authors' code: a seed stands for
+        # noise in this order.
+        flat_output, flat_latents = (
+            rearrange(x, "b c f h w -> (b f) c h w").float() for x in (output, latents)
         )
+        step = _scheduler_step(scheduler, flat_output, timestep, flat_latents, generator)
+        latents, x0 = (rearrange(x, "(b f) c h w -> b c f h w", b=b) for x in step)
         yield Step(latents, x0)
+
+
+def _scheduler_step(
+    scheduler: Scheduler,
+    output: Float[Tensor, "n c h w"],
+    timestep: Tensor,
+    latents: Float[Tensor, "n c h w"],
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The next latents, and the clean latents x0 that the scheduler computed for them."""
+    is_ddim = isinstance(scheduler, DDIMScheduler)
+    if is_ddim:
+        # At pure noise, rounding would make the variance negative.
+        is_pure_noise = scheduler.alphas_cumprod[timestep] == 0
+        eta = ETA * (1 - 1e-6) if is_pure_noise else ETA
+        result = scheduler.step(output, timestep, latents, eta=eta, generator=generator)
+        return result.prev_sample, result.pred_original_sample
+    drawn = {} if isinstance(scheduler, UniPCMultistepScheduler) else {"generator": generator}
+    result = scheduler.step(output, timestep, latents, **drawn)
+    return result.prev_sample, scheduler.model_outputs[-1]

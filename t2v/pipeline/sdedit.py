@@ -1,45 +1,47 @@
-"""SDEdit (Meng et al., 2022): noise a video part of the way, and denoise it again.
+"""SDEdit (Meng et al., 2022): adds some noise to a video, and denoises it again.
 
-The sampler is the refiner's, DPM-Solver++(2M) SDE (Lu et al., 2022, Algorithm 2 with noise). It is
-cut in two, so that x0-predictions can be blended in between: `predict_x0`, then `step`.
+The sampler is the refiner's, DPM-Solver++(2M) SDE (Lu et al., 2022, Algorithm 2 with noise). A step
+has two parts, `predict_x0` and `step`, so that predictions of x0 can be blended in between.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+from diffusers.schedulers import DDIMScheduler, DPMSolverMultistepScheduler
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from t2v.config import RefinerSettings
 from t2v.pipeline.denoising import Latents, Predict
+from t2v.settings.config import RefinerSettings
 
 
 Sigmas = Float64[np.ndarray, " t"]  # sigma / alpha ("VE") at every training timestep
 
 
-def training_sigmas(schedule: str, stack_schedule: dict) -> Sigmas:
+def training_sigmas(schedule: str, stack_schedule: dict[str, Any]) -> Sigmas:
     """The noise levels that the refiner was trained with.
 
     Args:
         schedule: "stack" for that of the base stack, or "logsnr_cosine_interp".
-        stack_schedule: the base stack's, in diffusers' words.
+        stack_schedule: the base stack's, as arguments of a diffusers scheduler.
     """
     if schedule == "logsnr_cosine_interp":
         return logsnr_cosine_interp_sigmas()
-    alphas_cumprod = DDIMScheduler(**stack_schedule).alphas_cumprod.double().numpy()
-    with np.errstate(divide="ignore"):  # no signal at all is infinite noise
+    scheduler: Any = DDIMScheduler(**stack_schedule)
+    alphas_cumprod = scheduler.alphas_cumprod.double().numpy()
+    with np.errstate(divide="ignore"):  # without any signal the ratio is infinite
         return np.sqrt((1 - alphas_cumprod) / alphas_cumprod)
 
 
 def logsnr_cosine_interp_sigmas(
     num_timesteps: int = 1000, max_logsnr: float = 15.0, scales: tuple[float, float] = (2.0, 4.0)
 ) -> Sigmas:
-    """The schedule of MS-Vid2Vid-XL: cosine in log-SNR, shifted ever more, zero terminal SNR.
+    """The schedule of MS-Vid2Vid-XL: cosine in log-SNR with a growing shift, zero terminal SNR.
 
     Args:
-        scales: by how much the picture is larger than the 64 pixels that the cosine was made for,
+        scales: how many times larger the image is than the 64 pixels that the cosine was made for,
             at the last and at the first timestep (Hoogeboom et al., 2023, Eq. 6 and 7).
     """
     u = np.linspace(1, 0, num_timesteps)
@@ -55,22 +57,24 @@ def logsnr_cosine_interp_sigmas(
 
 
 def trailing_timesteps(start: int, num_steps: int) -> Float64[np.ndarray, " steps"]:
-    """From `start` down in even steps. The last one, nearest to 0, is left out: it sees no noise
-    that the step to 0 would not take away as well."""
+    """Timesteps from `start` down in even steps, without the last before 0.
+
+    The step to 0 removes the noise that it would see.
+    """
     return start - np.arange(num_steps) * (start + 1) / (num_steps + 1)
 
 
 def alpha_sigma(level: float) -> tuple[float, float]:
-    """How much signal and how much noise has variance 1 together, and sigma / alpha as given."""
+    """Scales of signal and noise with total variance 1, from their ratio sigma / alpha."""
     alpha = 1 / math.sqrt(1 + level**2)
     return alpha, level * alpha
 
 
 class SDEditSampler:
-    """Denoises one piece of video: `start`, then `predict_x0` and `step` for every step.
+    """Denoises a range of frames: `start`, then `predict_x0` and `step` for every step.
 
-    Frames do not meet here: a piece may be cut or joined freely, if all its frames are at the same
-    step and what `step` is given is cut or joined in the same way.
+    The solver treats every frame separately. So ranges may be cut and joined between steps, if all
+    their frames are at the same step and the arguments of `step` are cut and joined alike.
     """
 
     def __init__(self, settings: RefinerSettings, sigmas: Sigmas):
@@ -79,19 +83,21 @@ class SDEditSampler:
         levels = np.exp(np.interp(timesteps, known, np.log(sigmas[known])))
         self.settings = settings
         self.timesteps = torch.from_numpy(timesteps.round()).long()
-        # The network knows whole timesteps only: its outputs mean what they meant in training.
+        # The network was trained at whole timesteps: its outputs are read at their noise levels.
         self._network_levels = sigmas[self.timesteps.numpy()].tolist()
-        # diffusers' scheduler interpolates sigma, not its logarithm, and at whole timesteps only:
-        # it is given the levels, and does the arithmetic of the solver.
-        self._solver = DPMSolverMultistepScheduler(
+        # diffusers' scheduler would interpolate sigma, not its logarithm, and at whole timesteps
+        # only. So the noise levels are set here, and it does the arithmetic of the solver.
+        solver: Any = DPMSolverMultistepScheduler(
             algorithm_type="sde-dpmsolver++", prediction_type="sample", final_sigmas_type="zero"
         )
-        self._solver.set_timesteps(timesteps=self.timesteps.tolist())
-        self._solver.set_begin_index(0)
-        self._solver.sigmas = torch.from_numpy(np.append(levels, 0.0)).float()
+        solver.set_timesteps(timesteps=self.timesteps.tolist())
+        solver.set_begin_index(0)
+        solver.sigmas = torch.from_numpy(np.append(levels, 0.0)).float()
+        self._solver = solver
 
     @property
     def num_steps(self) -> int:
+        """Denoising steps."""
         return len(self.timesteps)
 
     @property
@@ -100,13 +106,13 @@ class SDEditSampler:
         return self._solver.sigmas
 
     def start(self, encoded: Latents, noise: Latents) -> Latents:
-        """Frames noised to the first timestep."""
+        """Noises encoded frames to the first timestep."""
         alpha, sigma = alpha_sigma(float(self.sigmas[0]))
         latents = alpha * encoded + sigma * noise
         return sigma * latents if self.settings.scale_start else latents
 
     def predict_x0(self, predict: Predict, latents: Latents, step: int) -> Latents:
-        """The clean latents that the network sees in noisy ones."""
+        """Predicts the clean latents from noisy ones."""
         output = predict(latents, self.timesteps[step]).float()
         alpha, sigma = alpha_sigma(self._network_levels[step])
         match self.settings.prediction_type:
@@ -118,7 +124,7 @@ class SDEditSampler:
                 return output
 
     def step(self, x0: Latents, latents: Latents, step: int, noise: Latents | None) -> Latents:
-        """Latents after the step. It remembers `x0` for the next one.
+        """Computes the latents after a step; the next step uses this `x0` as well.
 
         Args:
             noise: of unit variance; the last step needs none.

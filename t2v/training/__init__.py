@@ -1,0 +1,1 @@
+"""Training of the embedded stacks, from scratch."""

@@ -1,4 +1,4 @@
-"""Batches, drawn on CPUs: beside a GPU by processes of their own, else by the one that trains."""
+"""Batches, drawn on CPUs: by separate processes next to a GPU, else by the training process."""
 
 import os
 from typing import Any
@@ -10,46 +10,47 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.data import DataLoader, Dataset
 
+from t2v.training.stage import BatchSource
 
-class BatchOfStep(Dataset):
+
+class BatchOfStep(Dataset[tuple[int, Any]]):
     """Batches by the number of their step.
 
-    Randomness of a step depends on that number alone, so that a resumed run draws the same.
+    The randomness of a step depends on that number alone, so a resumed run draws the same batches.
     """
 
-    def __init__(self, stage, seed: int, rank: int, share: float):
-        self.stage = stage
-        self.seed = [seed, rank, *stage.name.encode()]
+    def __init__(self, source: BatchSource, seed: int, rank: int, share: float):
+        self.source = source
+        self.seed = [seed, rank, *source.name.encode()]
         self.share = share
 
     def __getitem__(self, step: int) -> tuple[int, Any]:
-        """A seed for all other randomness of the step, and the batch."""
+        """Draws a seed for all other randomness of the step, and the batch."""
         rng = np.random.default_rng([*self.seed, step])
-        return int(rng.integers(2**62)), self.stage.draw(rng, self.share)
+        return int(rng.integers(2**62)), self.source.draw(rng, self.share)
 
 
 def batches(
-    stage, steps: range, seed: int, rank: int, share: float, device: torch.device
+    source: BatchSource, steps: range, seed: int, rank: int, share: float, device: torch.device
 ) -> DataLoader:
-    """The batches of `steps`, in their order, on the CPU.
+    """Loads the batches of `steps`, in their order, on the CPU.
 
     Args:
-        share: of a batch that is drawn; above 1, several.
+        share: of a batch that is drawn; above 1, several batches.
     """
-    workers = {}
-    if device.type == "cuda":
-        workers = {
-            "num_workers": max(1, (os.cpu_count() or 1) - 1),
-            "multiprocessing_context": "fork",
-            "pin_memory": True,
-        }
+    has_gpu = device.type == "cuda"
     return DataLoader(
-        BatchOfStep(stage, seed, rank, share), batch_size=None, sampler=steps, **workers
+        BatchOfStep(source, seed, rank, share),
+        batch_size=None,
+        sampler=steps,
+        num_workers=max(1, (os.cpu_count() or 1) - 1) if has_gpu else 0,
+        multiprocessing_context="fork" if has_gpu else None,
+        pin_memory=has_gpu,
     )
 
 
 def part(count: int, share: float) -> int:
-    """So many of a batch; at least one."""
+    """Size of a share of a batch, at least 1."""
     return max(1, round(count * share))
 
 
@@ -58,6 +59,6 @@ def to_device(batch: Any, device: torch.device) -> Any:
     return pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device, non_blocking=True), batch)
 
 
-def mean_of(values: Float[Tensor, " b"], chosen: Bool[Tensor, " b"]) -> Float[Tensor, ""]:
-    """Mean of the chosen values; NaN where there are none. Nothing waits for how many they are."""
+def mean_of(values: Float[Tensor, "*b"], chosen: Bool[Tensor, "*b"]) -> Float[Tensor, ""]:
+    """Mean of the chosen values; NaN if there are none. Does not synchronise with the device."""
     return torch.where(chosen, values, 0).sum() / chosen.sum()

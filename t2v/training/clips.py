@@ -1,4 +1,4 @@
-"""What the diffusion stages see: rendered videos, and the latents that become of them."""
+"""Batches of the diffusion stages: rendered videos, and their latents."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from t2v.config import CHUNK_FRAMES, NUM_COND_FRAMES, NUM_NEW_FRAMES
 from t2v.models.autoencoder import FrameAutoencoder, to_pixels
 from t2v.models.encoders import ImageEncoder, TextEncoder
-from t2v.training.drawing import draw
-from t2v.training.world import Scene, sample_scene
+from t2v.settings.chunking import PAPER_CHUNKING
+from t2v.worlds.world import Scene, World
 
 
+CHUNK_FRAMES, NUM_COND_FRAMES = PAPER_CHUNKING.chunk_frames, PAPER_CHUNKING.overlap
 LAST_START = 220  # windows begin in the first half minute of a video
 MIN_FRAMES_AFTER_RETURN = 2
 SceneSampler = Callable[[np.random.Generator], Scene]
 
 
 class Rendered(NamedTuple):
-    """A batch that no network has seen. Single frames (f = 1) have their numbers in a chunk."""
+    """A batch of rendered frames. `numbers`: frame numbers within a chunk, of single frames."""
 
     frames: UInt8[Tensor, "b f H W 3"]
     token_ids: Int[Tensor, "b n"]
@@ -35,8 +35,10 @@ class Rendered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """A batch as the denoiser sees it. Conditioning frames are the first 8 of `latents`, in pixels
-    from -1 to 1."""
+    """A batch of inputs of the denoiser.
+
+    Conditioning frames are the first 8 of `latents`, decoded to pixels in [-1, 1].
+    """
 
     latents: Float[Tensor, "b c f h w"]
     token_ids: Int[Tensor, "b n"]
@@ -50,28 +52,31 @@ class Clips:
 
 @dataclass(frozen=True, slots=True)
 class Teachers:
-    """Networks of the stages before, which turn pixels and words into what diffusion sees."""
+    """Networks of the earlier stages, which encode pixels and captions."""
 
     autoencoder: FrameAutoencoder
     text: TextEncoder
     image: ImageEncoder
     device: torch.device
+    world: World
 
     @torch.no_grad()
     def encode(self, rendered: Rendered, with_cond_frames: bool = False) -> Clips:
-        """What the denoiser sees of a batch, as exact as when the app runs."""
+        """Encodes a batch in the precision of the app."""
         frames, token_ids, numbers, anchors = rendered
         with torch.autocast(self.device.type, enabled=False):
             latents = self.autoencoder.encode(frames)
-            cond_frames = anchor_embeds = None
-            if with_cond_frames:
-                # As they are when the app runs: decoded, not rendered.
-                raw = self.autoencoder.raw(latents[:, :, :NUM_COND_FRAMES])
-                decoded = self.autoencoder.reconstruct(raw).clamp(-1, 1)
-                cond_frames = rearrange(decoded, "(b k) c H W -> b k c H W", b=len(frames))
-            if anchors is not None:
-                anchor_embeds = self.image(to_pixels(anchors))
+            cond_frames = self.decode_cond_frames(latents) if with_cond_frames else None
+            anchor_embeds = None if anchors is None else self.image(to_pixels(anchors))
         return Clips(latents, token_ids, numbers, cond_frames, anchor_embeds)
+
+    @torch.no_grad()
+    def decode_cond_frames(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b k 3 H W"]:
+        """Decodes the first 8 frames: the app's conditioning frames are decoded too."""
+        with torch.autocast(self.device.type, enabled=False):
+            raw = self.autoencoder.raw(latents[:, :, :NUM_COND_FRAMES])
+            decoded = self.autoencoder.reconstruct(raw).clamp(-1, 1)
+        return rearrange(decoded, "(b k) c H W -> b k c H W", b=len(latents))
 
 
 def token_ids(tokenizer: PreTrainedTokenizerFast, scenes: list[Scene]) -> Int[Tensor, "b n"]:
@@ -83,64 +88,67 @@ def token_ids(tokenizer: PreTrainedTokenizerFast, scenes: list[Scene]) -> Int[Te
 def draw_images(
     rng: np.random.Generator,
     count: int,
+    world: World,
     tokenizer: PreTrainedTokenizerFast,
     sample: SceneSampler,
     num_frames: int = CHUNK_FRAMES,
 ) -> Rendered:
-    """Single frames (f = 1) with their numbers, of the first so many: where things are when."""
+    """Draws single frames (f = 1) from the first `num_frames`, with their numbers."""
     scenes = [sample(rng) for _ in range(count)]
     numbers = rng.integers(num_frames, size=count)
-    frames = draw(scenes, numbers[:, None].astype(float))
+    frames = world.draw(scenes, numbers[:, None].astype(float))
     return Rendered(frames, token_ids(tokenizer, scenes), numbers=torch.from_numpy(numbers))
 
 
 def draw_first_chunks(
     rng: np.random.Generator,
     count: int,
+    world: World,
     tokenizer: PreTrainedTokenizerFast,
     sample: SceneSampler,
 ) -> Rendered:
-    """The first 16 frames of videos: what the Initialization Stage has to draw from the first."""
+    """Draws the first 16 frames of videos, for the Initialization Stage."""
     scenes = [sample(rng) for _ in range(count)]
     times = np.tile(np.arange(float(CHUNK_FRAMES)), (count, 1))
-    frames = draw(scenes, times)
+    frames = world.draw(scenes, times)
     return Rendered(frames, token_ids(tokenizer, scenes), anchors=frames[:, 0])
 
 
 def draw_later_chunks(
     rng: np.random.Generator,
     count: int,
+    world: World,
     tokenizer: PreTrainedTokenizerFast,
     sample: SceneSampler,
     share_of_returns: float,
 ) -> Rendered:
-    """Chunks from the middle of videos.
+    """Draws chunks from the middle of videos.
 
     Args:
-        share_of_returns: how many show an object coming back after 8 hidden frames, so that only
-            the anchor frame knows what it looks like.
+        share_of_returns: of chunks in which an object comes back after 8 hidden frames, so that
+            only the anchor frame shows its look.
     """
     windows = [sample_window(rng, rng.random() < share_of_returns, sample) for _ in range(count)]
     scenes = [scene for scene, _ in windows]
     starts = np.array([start for _, start in windows], dtype=float)
-    # The anchor is frame 0, or any other of the first chunk in which the object is seen.
+    # The anchor is frame 0, or any frame of the first chunk that shows the object.
     first = np.arange(float(CHUNK_FRAMES))
     anchors = np.array(
         [rng.choice([0.0, *first[scene.plainly_visible(first)]]) for scene in scenes]
     )
     times = np.concatenate([starts[:, None] + np.arange(CHUNK_FRAMES), anchors[:, None]], axis=1)
-    frames = draw(scenes, times)
+    frames = world.draw(scenes, times)
     return Rendered(
         frames[:, :CHUNK_FRAMES], token_ids(tokenizer, scenes), anchors=frames[:, CHUNK_FRAMES]
     )
 
 
 def sample_window(
-    rng: np.random.Generator, is_return: bool, sample: SceneSampler = sample_scene
+    rng: np.random.Generator, is_return: bool, sample: SceneSampler
 ) -> tuple[Scene, int]:
-    """A scene and the frame at which a chunk of it begins."""
+    """Draws a scene and the frame at which a chunk of it begins."""
     if not is_return:
-        return sample(rng), int(rng.integers(NUM_NEW_FRAMES, LAST_START))
+        return sample(rng), int(rng.integers(PAPER_CHUNKING.new_frames, LAST_START))
     while True:  # many scenes have no returns
         scene = sample(rng)
         if starts := returns(scene):
@@ -148,9 +156,9 @@ def sample_window(
 
 
 def returns(scene: Scene) -> list[int]:
-    """Frames at which a chunk can begin whose 8 conditioning frames do not show the object.
+    """Start frames of chunks whose 8 conditioning frames hide the object, which then comes back.
 
-    None where another object is seen in its stead.
+    A scene of two objects has none: the other object stays in the picture.
     """
     if scene.companion:
         return []

@@ -1,9 +1,10 @@
-"""The sizes of the `shapes` stack: the paper's architecture at a hundredth of its size."""
+"""The sizes of the embedded stacks: the paper's architecture at a hundredth of its size."""
 
 import math
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models import AutoencoderKL
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     CLIPTextConfig,
@@ -13,27 +14,27 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from t2v.config import CHUNK_FRAMES
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
 from t2v.models.cam import FeatureExtractor
 from t2v.models.encoders import ImageEncoder, TextEncoder
-from t2v.models.refiner_unet import RefinerUNet
-from t2v.models.unet import StreamingUNet
-from t2v.training.captions import vocabulary
+from t2v.models.streaming_unet import StreamingUNet
+from t2v.models.video_unet import VideoUNet
+from t2v.settings.chunking import PAPER_CHUNKING
+from t2v.worlds.world import World
 
 
 FRAME_SIZE = 64
-REFINED_SIZE = 176  # 2.75 times as large; the paper's refiner makes 2.8 times of 256
-LATENT_CHANNELS = 12
+CHUNKING = PAPER_CHUNKING  # of the embedded stacks
+REFINED_SIZE = 176  # 2.75 times as large; the paper's refiner upscales 256 by 2.8
 NUM_TEXT_TOKENS = 28
 NUM_IMAGE_TOKENS = 16
 WIDTH = 128  # of text tokens and image embeddings
 PAD, START, UNKNOWN, END = "<pad>", "<start>", "<unknown>", "<end>"
 
 
-def new_autoencoder() -> FrameAutoencoder:
-    """64 x 64 x 3 pixels to 8 x 8 x 12 latents."""
+def new_autoencoder(world: World) -> FrameAutoencoder:
+    """Builds an autoencoder of 64 x 64 x 3 pixels and 8 x 8 latents of the world's channels."""
     patch = SIZES["patch"]
     vae = AutoencoderKL(
         in_channels=3 * patch**2,
@@ -42,7 +43,7 @@ def new_autoencoder() -> FrameAutoencoder:
         up_block_types=("UpDecoderBlock2D",) * 2,
         block_out_channels=(64, 128),
         layers_per_block=1,
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=world.latent_channels,
         norm_num_groups=16,
         mid_block_add_attention=False,
         sample_size=FRAME_SIZE // patch,
@@ -50,9 +51,9 @@ def new_autoencoder() -> FrameAutoencoder:
     return FrameAutoencoder(vae, patch)
 
 
-def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word; words it does not know become UNKNOWN."""
-    ids = {word: i for i, word in enumerate((PAD, START, UNKNOWN, END, *vocabulary()))}
+def new_tokenizer(world: World) -> PreTrainedTokenizerFast:
+    """Builds a tokenizer with one token per word; other words become UNKNOWN."""
+    ids = {word: i for i, word in enumerate((PAD, START, UNKNOWN, END, *world.vocabulary()))}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -69,9 +70,9 @@ def new_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def new_text_encoder() -> TextEncoder:
-    """Two causal layers, as CLIP's."""
-    tokenizer = new_tokenizer()
+def new_text_encoder(world: World) -> TextEncoder:
+    """Builds a text encoder of two causal layers, like CLIP's."""
+    tokenizer = new_tokenizer(world)
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
@@ -89,7 +90,7 @@ def new_text_encoder() -> TextEncoder:
 
 
 def new_image_encoder() -> ImageEncoder:
-    """A small vision transformer over 8 x 8 patches."""
+    """Builds a small vision transformer over 8 x 8 patches."""
     config = CLIPVisionConfig(
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
@@ -106,8 +107,8 @@ def new_image_encoder() -> ImageEncoder:
 def shifted_cosine_betas(shift: float, num_steps: int = 1000) -> list[float]:
     """The cosine schedule (Nichol & Dhariwal, 2021) with its SNR divided by shift^2.
 
-    Sixteen frames say one thing sixteen times: noise that hides a picture does not hide a video.
-    Shifted (Hoogeboom et al., 2023), half of all steps are where layout and motion are decided.
+    Sixteen frames repeat the same content: noise that hides an image does not hide a video. With
+    the shift (Hoogeboom et al., 2023), half of all steps decide layout and motion.
     """
     u = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64)
     snr = 1 / torch.tan(u * math.pi / 2).clamp(min=1e-9).square() / shift**2
@@ -116,7 +117,7 @@ def shifted_cosine_betas(shift: float, num_steps: int = 1000) -> list[float]:
     return [round(beta, 7) for beta in betas.clamp(max=0.999).tolist()]
 
 
-SCHEDULE = {
+SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000,
     "trained_betas": shifted_cosine_betas(4.0),
     "prediction_type": "v_prediction",
@@ -126,8 +127,8 @@ SCHEDULE = {
 }
 
 
-# What the networks' own configs do not say; `stack.json` beside the weights.
-SIZES = {
+# Sizes that the networks' own configs leave out; saved as `stack.json` next to the weights.
+SIZES: dict[str, Any] = {
     "patch": 4,
     "cond_channels": (16, 24, 32, 48),
     "anchor_tokens": {
@@ -141,15 +142,15 @@ SIZES = {
 }
 
 
-def new_unet() -> StreamingUNet:
-    """Two resolutions, 8 x 8 and 4 x 4."""
+def new_unet(world: World) -> StreamingUNet:
+    """Builds a UNet of two resolutions, 8 x 8 and 4 x 4."""
     return StreamingUNet(
         num_text_tokens=NUM_TEXT_TOKENS,
         num_image_tokens=NUM_IMAGE_TOKENS,
         injector_head_dim=16,
         sample_size=8,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=world.latent_channels,
+        out_channels=world.latent_channels,
         down_block_types=("CrossAttnDownBlock3D",) * 2,
         up_block_types=("CrossAttnUpBlock3D",) * 2,
         block_out_channels=(64, 128),
@@ -157,16 +158,17 @@ def new_unet() -> StreamingUNet:
         norm_num_groups=16,
         cross_attention_dim=WIDTH,
         attention_head_dim=16,
-        num_frame_embeddings=CHUNK_FRAMES,
+        num_frame_embeddings=CHUNKING.chunk_frames,
+        skip_temporal_layers_at_one_frame=world.skip_temporal_layers_at_one_frame,
     )
 
 
-def new_refiner() -> RefinerUNet:
-    """Two resolutions, 22 x 22 without attention and 11 x 11: it runs on 24 frames at a time."""
-    return RefinerUNet(
+def new_refiner(world: World) -> VideoUNet:
+    """Builds a UNet for 24 frames at a time: 22 x 22 without attention, and 11 x 11."""
+    return VideoUNet(
         sample_size=22,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=world.latent_channels,
+        out_channels=world.latent_channels,
         down_block_types=("DownBlock3D", "CrossAttnDownBlock3D"),
         up_block_types=("CrossAttnUpBlock3D", "UpBlock3D"),
         block_out_channels=(32, 64),
@@ -178,7 +180,7 @@ def new_refiner() -> RefinerUNet:
 
 
 def new_extractor(unet: StreamingUNet) -> FeatureExtractor:
-    return FeatureExtractor.from_unet(unet, SIZES["cond_channels"])
+    return FeatureExtractor(unet, SIZES["cond_channels"])
 
 
 def new_anchor_tokens() -> AnchorTokens:

@@ -1,9 +1,13 @@
-"""A small classifier of frames, trained on renders: it measures what the samples show.
+"""The probe: a small classifier of frames, trained on renders. The evaluation measures with it.
 
-It reads shape, colour, second colour, background and its pattern, whether the object is there, and
-its place. Of two objects it is shown one alone. Used by the evaluation only; no sample is ever
-shown to it while the stack is trained.
+It predicts every attribute of its world that has a name, whether the object is visible, and its
+place. Of two objects it gets one alone. It is never trained on samples of a stack.
 """
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,37 +17,35 @@ from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cr
 
 from t2v.models.autoencoder import to_pixels
 from t2v.training.batches import mean_of, part, to_device
-from t2v.training.captions import BACKGROUNDS, COLOURS, PATTERN_PHRASES, SHAPES
-from t2v.training.drawing import draw
-from t2v.training.world import sample_scene
+from t2v.training.stage import ParameterGroups
+from t2v.worlds.world import World
 
 
 BATCH = 64
-CLASSES = {
-    "shape": tuple(SHAPES),
-    "colour": tuple(COLOURS),
-    "second_colour": (*COLOURS, "none"),
-    "background": tuple(BACKGROUNDS),
-    "pattern": tuple(PATTERN_PHRASES),
-}
-OF_THE_WALL = ("background", "pattern")  # seen also where no object is
 UPPER, LOWER = 0, 1
 GREY = 128
+PixelsAndTruth = tuple[Float[Tensor, "n 3 h w"], dict[str, Tensor]]
+Frames = TypeVar("Frames", Tensor, np.ndarray)
 
 
 class Probe(nn.Module):
-    """A few convolutions; what the object is, is asked of the strongest answer anywhere."""
+    """A few convolutions; the classes of the object come from the maximum over all places."""
 
-    def __init__(self, width: int = 32):
+    def __init__(self, world: World, width: int = 32):
         super().__init__()
-        layers, channels = [], 5
+        self.world = world
+        layers: list[nn.Module] = []
+        channels = 5
         for out, stride in ((1, 2), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1)):
             layers += [nn.Conv2d(channels, out * width, 3, stride=stride, padding=1)]
             layers += [nn.GroupNorm(8, out * width), nn.SiLU()]
             channels = out * width
         self.features = nn.Sequential(*layers)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(2 * channels, len(options)) for name, options in CLASSES.items()}
+            {
+                name: nn.Linear(2 * channels, len(options))
+                for name, options in world.probe_classes.items()
+            }
         )
         self.heads["visible"] = nn.Linear(2 * channels, 1)
         self.centre = nn.Linear(channels * 64, 2)
@@ -66,22 +68,23 @@ class ProbeStage:
     learning_rate = 2e-3
     last_rate = 0.02
 
-    def __init__(self, num_steps: int, device: torch.device):
+    def __init__(self, world: World, num_steps: int, device: torch.device):
+        self.world = world
         self.num_steps = num_steps
         self.device = device
-        self.model = Probe()
+        self.model = Probe(world)
 
-    def parameter_groups(self) -> list[dict]:
+    def parameter_groups(self) -> ParameterGroups:
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng: np.random.Generator, share: float):
-        pixels, truth = probe_batch(rng, part(BATCH, share))
+    def draw(self, rng: np.random.Generator, share: float) -> PixelsAndTruth:
+        pixels, truth = probe_batch(self.world, rng, part(BATCH, share))
         if rng.random() < 0.5:
             pixels = torch.lerp(pixels, avg_pool2d(pixels, 3, 1, 1), float(rng.random()))
         noise = torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
         return pixels + noise * float(rng.uniform(0, 0.06)), truth
 
-    def losses(self, batch) -> dict[str, Tensor]:
+    def losses(self, batch: Sequence[Any]) -> dict[str, Tensor]:
         pixels, truth = batch
         answers = {name: value.float() for name, value in self.model(pixels).items()}
 
@@ -90,22 +93,25 @@ class ProbeStage:
         losses = {
             name: mean_of(
                 cross_entropy(answers[name], truth[name], reduction="none"),
-                everywhere if name in OF_THE_WALL else seen,
+                everywhere if name in self.world.of_the_scene else seen,
             )
-            for name in CLASSES
+            for name in self.world.probe_classes
         }
-        away = (answers["centre"] - truth["centre"]).abs().mean(dim=1)
-        losses["centre"] = mean_of(away, seen) * 4
-        doubt = binary_cross_entropy_with_logits(
+        distance = (answers["centre"] - truth["centre"]).abs().mean(dim=1)
+        losses["centre"] = mean_of(distance, seen) * 4
+        error = binary_cross_entropy_with_logits(
             answers["visible"][:, 0], seen.float(), reduction="none"
         )
-        losses["visible"] = mean_of(doubt, truth["decided"])
-        return {"loss": sum(losses.values()), **losses}
+        losses["visible"] = mean_of(error, truth["decided"])
+        return {"loss": reduce(add, losses.values()), **losses}
 
     def sheet(self, model: Probe) -> UInt8[np.ndarray, "h w 3"]:
-        """The frames whose shape it got wrong, out of 512 held-out ones (black: fewer than 24)."""
-        pixels, truth = to_device(probe_batch(np.random.default_rng(7), 512), self.device)
-        wrong = (model(pixels)["shape"].argmax(1) != truth["shape"]) & truth["visible"]
+        """Draws 24 of 512 held-out frames with a wrong first class (black: there are fewer)."""
+        pixels, truth = to_device(
+            probe_batch(self.world, np.random.default_rng(7), 512), self.device
+        )
+        [first, *_] = self.world.probe_classes
+        wrong = (model(pixels)[first].argmax(1) != truth[first]) & truth["visible"]
         picture = torch.zeros(24, 3, *pixels.shape[-2:], device=self.device)
         found = ((pixels[wrong][:24] + 1) / 2).clamp(0, 1)
         picture[: len(found)] = found
@@ -113,16 +119,15 @@ class ProbeStage:
         return (grid * 255).byte().cpu().numpy()
 
 
-def probe_batch(
-    rng: np.random.Generator, count: int
-) -> tuple[Float[Tensor, "n 3 h w"], dict[str, Tensor]]:
-    """Frames and the truth about them. `decided`: not half in, half out of the picture.
+def probe_batch(world: World, rng: np.random.Generator, count: int) -> PixelsAndTruth:
+    """Draws frames and the truth about them. `decided`: clearly visible or clearly hidden.
 
-    Every fourth is one half of a picture with two objects.
+    In worlds with pairs, every fourth frame is one half of a picture with two objects.
     """
-    scenes = [sample_scene(rng, pair=i % 4 == 3) for i in range(count)]
+    has_pairs = bool(world.pair_motions)
+    scenes = [world.sample(rng, pair=has_pairs and i % 4 == 3) for i in range(count)]
     times = rng.integers(0, 200, (count, 1)).astype(float)
-    frames = draw(scenes, times)[:, 0]
+    frames = world.draw(scenes, times)[:, 0]
     objects = list(scenes)
     for i, scene in enumerate(scenes):
         if scene.companion:
@@ -133,11 +138,11 @@ def probe_batch(
     truth = {
         name: torch.tensor(
             [
-                options.index(getattr(s, name) or "none")
-                for s in (scenes if name in OF_THE_WALL else objects)
+                options.index(world.truth(scene, name))
+                for scene in (scenes if name in world.of_the_scene else objects)
             ]
         )
-        for name, options in CLASSES.items()
+        for name, options in world.probe_classes.items()
     }
     visible = np.array([s.plainly_visible(t)[0] for s, t in moments])
     hidden = np.array([s.hidden(t)[0] for s, t in moments])
@@ -147,25 +152,37 @@ def probe_batch(
     return to_pixels(frames), truth
 
 
-def alone(frames, half: int):
-    """UPPER or LOWER half of frames (... h w 3), the other painted grey."""
-    frames = frames.clone() if isinstance(frames, Tensor) else frames.copy()
+def alone(frames: Frames, half: int) -> Frames:
+    """Copies frames (... h w 3) with the UPPER or LOWER half, and paints the other half grey."""
+    copy = frames.clone() if isinstance(frames, Tensor) else frames.copy()
     middle = frames.shape[-3] // 2
     hidden = slice(middle, None) if half == UPPER else slice(middle)
-    frames[..., hidden, :, :] = GREY
-    return frames
+    copy[..., hidden, :, :] = GREY
+    return copy
 
 
 @torch.no_grad()
-def accuracy(probe: Probe, device: torch.device, count: int = 2048) -> dict[str, float]:
-    """Share of right answers on held-out renders; `centre`: mean error in picture sides."""
-    pixels, truth = to_device(probe_batch(np.random.default_rng(8), count), device)
+def accuracy(
+    probe: Probe,
+    device: torch.device,
+    count: int = 2048,
+    restore: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, float]:
+    """Share of right answers on held-out renders; `centre`: mean error in picture sides.
+
+    Args:
+        restore: applied to the pixels before the probe gets them.
+    """
+    batch = probe_batch(probe.world, np.random.default_rng(8), count)
+    pixels, truth = to_device(batch, device)
+    if restore is not None:
+        pixels = torch.cat([restore(some) for some in pixels.split(256)])
     answers = probe(pixels)
     seen = truth["visible"]
-    result = {
-        name: float((answers[name].argmax(1) == truth[name])[seen].float().mean())
-        for name in CLASSES
-    }
+    result = {}
+    for name in probe.world.probe_classes:
+        is_right = answers[name].argmax(1) == truth[name]
+        result[name] = float(is_right[seen].float().mean())
     decided = truth["decided"]
     found = answers["visible"][:, 0] > 0
     result["visible"] = float((found == seen)[decided].float().mean())

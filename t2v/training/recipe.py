@@ -1,56 +1,63 @@
-"""`python -m t2v train --out assets/shapes`: from nothing to the weights of the `shapes` stack.
+"""`longtake train`: all stages, from untrained networks to the weights of an embedded stack.
 
-renderer -> autoencoder -> small CLIP -> images -> clips -> CAM -> APM -> world -> guidance ->
-refiner -> probe. Every stage leaves `<work>/<stage>.pt`, `.jsonl` (log) and `.png` (samples);
-killed, it goes on where it was.
+renderer -> autoencoder -> probe -> small CLIP -> images -> clips -> CAM -> APM -> world ->
+guidance -> refiner. Every stage writes `<work>/<stage>.pt`, `.jsonl` (log) and `.png` (samples). A
+killed training continues from its last checkpoint.
 """
 
-import json
 import os
 import tempfile
 import threading
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
-from t2v.checkpoints import save_weights
 from t2v.errors import ConfigError
-from t2v.presets import named_preset
+from t2v.models.autoencoder import FrameAutoencoder
+from t2v.models.checkpoints import load_weights
+from t2v.models.networks import read_json
+from t2v.pipeline.loading import load_stack
+from t2v.settings.presets import find_preset, named_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
+from t2v.training.base_stages import ClipsStage, ImagesStage
 from t2v.training.clips import Teachers
-from t2v.training.diffusion import (
-    ApmStage,
-    CamStage,
-    ClipsStage,
-    Denoiser,
-    ImagesStage,
-    WorldStage,
-)
+from t2v.training.denoiser import Denoiser
 from t2v.training.distillation import GuidanceStage
-from t2v.training.encoders import EncodersStage, recall
+from t2v.training.encoders import EncodersStage, SmallCLIP, recall
+from t2v.training.export import Quality, export
 from t2v.training.loop import run_stage
-from t2v.training.networks import SIZES
+from t2v.training.memory_stages import ApmStage, CamStage, WorldStage
+from t2v.training.options import (
+    MAX_PROCESSES,
+    STEPS,
+    check_processes,
+    check_until,
+    parse_steps,
+)
 from t2v.training.probe import ProbeStage, accuracy
+from t2v.training.processor import keep_freed_memory
 from t2v.training.refiner import RefinerStage
+from t2v.training.stage import M, Stage
+from t2v.training.warm_start import start_from
+from t2v.worlds import find_world
+from t2v.worlds.world import World
 
 
-# Steps of every stage, on a GPU.
-STEPS = {
-    "autoencoder": 1900,
-    "encoders": 900,
-    "images": 1400,
-    "clips": 625,
-    "cam": 300,
-    "apm": 475,
-    "world": 1500,
-    "guidance": 560,
-    "refiner": 1700,
-    "probe": 2000,
-}
-DIFFUSION_STAGES = {
+class DenoiserStageClass(Protocol):
+    """A stage of the denoiser, by its class."""
+
+    def __call__(self, model: Denoiser, teachers: Teachers, num_steps: int) -> Stage[Denoiser]: ...
+
+
+DIFFUSION_STAGES: dict[str, DenoiserStageClass] = {
     "images": ImagesStage,
     "clips": ClipsStage,
     "cam": CamStage,
@@ -59,137 +66,198 @@ DIFFUSION_STAGES = {
     "guidance": GuidanceStage,
 }
 SEED = 0
-GPU_SHARE = 4.0  # batches a step: an H200 takes 152 ms for four of the world's, 257 ms for eight
-GPU_SHARE_OF_ENCODERS = 2.0  # more captions than CPUs can write beside it
-MORE_ON_CPUS = 2  # times the steps of the diffusion stages, which take one batch there
-MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
+GPU_SHARE = (
+    4.0  # batches per step: an H200 takes 152 ms for four of the world stage, 257 ms for eight
+)
+GPU_SHARE_OF_ENCODERS = 2.0  # CPUs cannot draw more captions in the time of a step
+MORE_ON_CPUS = 2  # CPUs take one batch per diffusion step, and this many times the steps
 
 
-def train(out: Path, work: Path, steps: dict[str, int], num_processes: int, until: str) -> None:
-    """Runs all stages up to `until` and writes the weights to `out`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What is trained, and where the results go."""
+
+    world: str  # name of the world that the stack learns
+    out: Path  # folder of the weights
+    work: Path  # folder of checkpoints, logs and samples
+    steps: dict[str, int]  # of each stage
+    until: str  # the last stage
+    base: str | None = None  # preset of the weights that the denoiser begins with
+    trained: Path | None = None  # folder of weights that has autoencoder, probe and encoders
+
+
+def train(training: Training, num_processes: int) -> None:
+    """Runs all stages up to the last one asked for, and writes the weights.
 
     Args:
-        steps: of each stage.
         num_processes: that train together, each with one thread; 1 on a GPU.
     """
     if num_processes == 1:
-        _run_stages(0, 1, out, work, steps, until, None)
+        _run_stages(0, 1, training, None)
         return
-    # Read by the C library when a process starts. It else gives large tensors back to the kernel
-    # and asks for them again at every step: a third of the time.
-    os.environ |= {"MALLOC_MMAP_THRESHOLD_": "2000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(
             _run_stages,
-            args=(num_processes, out, work, steps, until, f"file://{folder}/rendezvous"),
+            args=(num_processes, training, f"file://{folder}/rendezvous"),
             nprocs=num_processes,
         )
 
 
-def _run_stages(
-    rank: int, world: int, out: Path, work: Path, steps: dict, until: str, rendezvous: str | None
-):
+def _run_stages(rank: int, num_processes: int, training: Training, rendezvous: str | None) -> None:
+    """Runs all stages in one of the processes that train together."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if world > 1:
+    keep_freed_memory()
+    if num_processes > 1:
         threading.Thread(target=_end_with_parent, daemon=True).start()
         torch.set_num_threads(1)
-        dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=world)
-    torch.manual_seed(SEED)  # first weights; everything else is seeded by its step
-    names = list(STEPS)
-    wanted = names[: names.index(until) + 1]
-    quality = {}
+        dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=num_processes)
+    torch.manual_seed(SEED)  # initial weights; everything else is seeded by its step
+    recipe = Recipe(training, find_world(training.world), device, 1 / num_processes)
+    recipe.train()
+    if rank == 0:
+        export(recipe.world, training.out, recipe.networks, recipe.tokenizer, recipe.quality)
+    if num_processes > 1:
+        dist.destroy_process_group()
 
-    def run(stage, gpu_share: float = GPU_SHARE) -> nn.Module:
-        share = gpu_share if device.type == "cuda" else 1 / world
-        return run_stage(stage, work, device, SEED, share)
 
-    autoencoder = run(AutoencoderStage(steps["autoencoder"], device)).eval()
-    standardise(autoencoder, device)
-    quality["autoencoder"] = {"psnr_db": psnr(autoencoder, device)}
-    modules = {"autoencoder": autoencoder.vae}
-    if "encoders" in wanted:
-        clip = run(EncodersStage(steps["encoders"], device), GPU_SHARE_OF_ENCODERS).eval()
-        quality["encoders"] = recall(clip, device)
-        modules |= {"text_encoder": clip.text.model, "image_encoder": clip.image.model}
+def _end_with_parent() -> None:
+    """Ends this process when the command is killed."""
+    if parent := torch.multiprocessing.parent_process():
+        parent.join()
+    os._exit(1)
 
-    stages = [name for name in DIFFUSION_STAGES if name in wanted]
-    if stages:
-        teachers = Teachers(autoencoder, clip.text, clip.image, device)
-        denoiser = Denoiser().to(device)
+
+@dataclass
+class Recipe:
+    """Trains the networks of one stack, stage after stage."""
+
+    training: Training
+    world: World
+    device: torch.device
+    cpu_share: float  # of every batch that this process draws, if there is no GPU
+    networks: dict[str, nn.Module] = field(default_factory=dict)  # trained, by their folders
+    tokenizer: PreTrainedTokenizerFast | None = None
+    quality: Quality = field(default_factory=dict)
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that are run, in order."""
+        names = list(STEPS)
+        names = names[: names.index(self.training.until) + 1]
+        return [name for name in names if self.steps[name]]
+
+    @property
+    def steps(self) -> dict[str, int]:
+        return self.training.steps
+
+    def train(self) -> None:
+        if self.training.trained is not None:  # measured when they were trained
+            self.quality |= read_json(self.training.trained / "quality.json")
+        autoencoder = self._train_autoencoder()
+        if "probe" in self.stages:
+            self._train_probe(autoencoder)
+        if "encoders" in self.stages:
+            clip = self._train_encoders()
+            teachers = Teachers(autoencoder, clip.text, clip.image, self.device, self.world)
+            self._train_denoiser(teachers)
+            if "refiner" in self.stages:
+                self._train_refiner(teachers)
+
+    def _run(self, stage: Stage[M], gpu_share: float = GPU_SHARE) -> M:
+        share = gpu_share if self.device.type == "cuda" else self.cpu_share
+        return run_stage(stage, self.training.work, self.device, SEED, share)
+
+    def _run_or_load(
+        self, stage: Stage[M], networks: dict[str, nn.Module], gpu_share: float = GPU_SHARE
+    ) -> M:
+        """Trains a stage, or takes its networks (of the stage's model, by folder) as they are."""
+        if self.training.trained is None:
+            return self._run(stage, gpu_share)
+        for name, network in networks.items():
+            load_weights(network, self.training.trained / name)
+        return stage.model.to(self.device)
+
+    def _train_autoencoder(self) -> FrameAutoencoder:
+        stage = AutoencoderStage(self.world, self.steps["autoencoder"], self.device)
+        autoencoder = self._run_or_load(stage, {"autoencoder": stage.model.vae}).eval()
+        autoencoder = standardise(autoencoder, self.world, self.device)
+        if self.training.trained is None:
+            self.quality["autoencoder"] = psnr(autoencoder, self.world, self.device)
+        self.networks["autoencoder"] = autoencoder.vae
+        return autoencoder
+
+    def _train_probe(self, autoencoder: FrameAutoencoder) -> None:
+        stage = ProbeStage(self.world, self.steps["probe"], self.device)
+        probe = self._run_or_load(stage, {"probe": stage.model}).eval()
+        if self.training.trained is None:
+            restore = partial(_restore, autoencoder)
+            self.quality["probe"] = accuracy(probe, self.device)
+            self.quality["probe_on_decoded"] = accuracy(probe, self.device, restore=restore)
+        self.networks["probe"] = probe
+
+    def _train_encoders(self) -> SmallCLIP:
+        stage = EncodersStage(self.world, self.steps["encoders"], self.device)
+        encoders = {
+            "text_encoder": stage.model.text.model,
+            "image_encoder": stage.model.image.model,
+        }
+        clip = self._run_or_load(stage, encoders, GPU_SHARE_OF_ENCODERS).eval()
+        if self.training.trained is None:
+            self.quality["encoders"] = recall(clip, self.world, self.device)
+        self.networks |= {"text_encoder": clip.text.model, "image_encoder": clip.image.model}
+        self.tokenizer = clip.text.tokenizer
+        return clip
+
+    def _train_denoiser(self, teachers: Teachers) -> None:
+        stages = [name for name in DIFFUSION_STAGES if name in self.stages]
+        if not stages:
+            return
+        denoiser = Denoiser(self.world).to(self.device)
+        if self.training.base is not None:
+            base = load_stack(find_preset(self.training.base), self.device, torch.float32)
+            start_from(denoiser, base)
         for name in stages:
-            denoiser = run(DIFFUSION_STAGES[name](denoiser, teachers, steps[name]))
-        modules |= {
+            denoiser = self._run(DIFFUSION_STAGES[name](denoiser, teachers, self.steps[name]))
+        self.networks |= {
             "unet": denoiser.unet,
             "extractor": denoiser.extractor,
             "anchor_tokens": denoiser.anchor_tokens,
         }
-    if "refiner" in wanted:
+
+    def _train_refiner(self, teachers: Teachers) -> None:
         settings = named_preset("shapes").refiner
-        modules["refiner"] = run(RefinerStage(teachers, steps["refiner"], settings))
-    if "probe" in wanted:
-        probe = run(ProbeStage(steps["probe"], device)).eval()
-        quality["probe"] = accuracy(probe, device)
-        modules["probe"] = probe
-    if rank == 0:
-        export(out, modules, clip.text.tokenizer if "encoders" in wanted else None, quality)
-    if world > 1:
-        dist.destroy_process_group()
+        if settings is None:
+            raise ConfigError("the shapes preset has no refiner")
+        stage = RefinerStage(teachers, self.steps["refiner"], settings)
+        self.networks["refiner"] = self._run(stage)
 
 
-def _end_with_parent():
-    """Nobody goes on training after the command was killed."""
-    torch.multiprocessing.parent_process().join()
-    os._exit(1)
+def _restore(
+    autoencoder: FrameAutoencoder, pixels: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """Encodes and decodes pixels."""
+    return autoencoder.reconstruct(autoencoder.posterior(pixels).mean).clamp(-1, 1)
 
 
-def export(out: Path, modules: dict[str, nn.Module], tokenizer, quality: dict) -> None:
-    """Half-precision safetensors, a folder a network, with the config to build it again."""
-    for name, module in modules.items():
-        save_weights(module, out / name, torch.float16)
-        if hasattr(module, "config"):
-            config = module.config
-            values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
-            # On loading, diffusers puts its defaults in the place of all that is listed there,
-            # even of what was measured afterwards: the scale of the latents.
-            values.pop("_use_default_values", None)
-            text = json.dumps(values, indent=1, default=str, sort_keys=True)
-            (out / name / "config.json").write_text(text + "\n")
-    if tokenizer is not None:
-        tokenizer.save_pretrained(out / "tokenizer")
-    (out / "stack.json").write_text(json.dumps(SIZES, indent=1) + "\n")
-    (out / "quality.json").write_text(json.dumps(quality, indent=1) + "\n")
-
-
-def num_training_processes(asked: int | None) -> int:
-    """How many processes train: as asked for, else one a core, or a single one on a GPU.
+def num_training_processes(requested: int | None) -> int:
+    """Number of processes that train: as requested, else one per core, or one on a GPU.
 
     Raises:
-        ConfigError: fewer than one, or more than can share a batch.
+        ConfigError: it is below one, or too high to share a batch.
     """
-    if asked is None:
+    if requested is None:
         return 1 if torch.cuda.is_available() else min(os.cpu_count() or 1, MAX_PROCESSES)
-    if not 1 <= asked <= MAX_PROCESSES:
-        raise ConfigError(f"--processes must be from 1 to {MAX_PROCESSES}, got {asked}")
-    return asked
+    check_processes(requested)
+    return requested
 
 
 def training_steps(changes: list[str], until: str | None) -> tuple[dict[str, int], str]:
-    """Checks what was asked for on the command line.
+    """Reads numbers of steps and the last stage from the command line.
 
     Raises:
-        ConfigError: a stage is unknown, or a number of steps is no positive whole number.
+        ConfigError: a stage is unknown, or a number of steps is not a positive whole number.
     """
-    until = until or list(STEPS)[-1]
+    until, asked = check_until(until), parse_steps(changes)
     more = 1 if torch.cuda.is_available() else MORE_ON_CPUS
     steps = {name: n * more if name in DIFFUSION_STAGES else n for name, n in STEPS.items()}
-    for change in changes:
-        name, _, number = change.partition("=")
-        if name not in STEPS or not number.isdecimal() or int(number) < 1:
-            raise ConfigError(
-                f"--steps takes STAGE=N with N from 1 and a stage of {', '.join(STEPS)}, "
-                f"got {change!r}"
-            )
-        steps[name] = int(number)
-    if until not in STEPS:
-        raise ConfigError(f"--until must be one of {', '.join(STEPS)}, got {until!r}")
-    return steps, until
+    return steps | asked, until

@@ -1,7 +1,7 @@
-"""Stage 9: the refiner, which learns what the same world looks like in 176 x 176 pixels.
+"""Stage 9: the refiner, trained on the same world in 176 x 176 pixels.
 
-It never sees a preview. SDEdit hides what is wrong with one under noise, so all that the refiner
-has to know is how sharp videos look under that much noise and less.
+It is never trained on previews. SDEdit covers their faults with noise, so the refiner only has to
+denoise sharp videos from that noise level down.
 """
 
 import numpy as np
@@ -11,50 +11,51 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from t2v.config import CHUNK_FRAMES, GenerationConfig, RefinerSettings
 from t2v.events import Chunk
-from t2v.models.refiner_unet import RefinerUNet
+from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.refinement import refine
-from t2v.pipeline.refiner import Refiner
 from t2v.pipeline.sdedit import training_sigmas
+from t2v.pipeline.stack import Refiner
+from t2v.settings.config import GenerationConfig, RefinerSettings
 from t2v.training.batches import part
 from t2v.training.clips import LAST_START, Rendered, Teachers, token_ids
-from t2v.training.diffusion import DiffusionStage, without_dropout
-from t2v.training.drawing import draw
-from t2v.training.networks import REFINED_SIZE, SCHEDULE, new_refiner
-from t2v.training.world import sample_scene
+from t2v.training.denoiser import without_dropout
+from t2v.training.diffusion import DiffusionStage
+from t2v.training.networks import CHUNKING, REFINED_SIZE, SCHEDULE, new_refiner
+from t2v.training.stage import ParameterGroups
 
 
-CLIP_FRAMES = 8  # edges are local: a third of the 24 frames it will see will do
+CLIP_FRAMES = 8  # edges are local: a third of the 24 frames of a refined chunk is enough
 SHEET_SCENES = 6
 
 
-class RefinerStage(DiffusionStage):
-    """The v-prediction loss at the timesteps that SDEdit begins at, and some more."""
+class RefinerStage(DiffusionStage[VideoUNet]):
+    """The v-prediction loss from timestep 0 to twice the timestep that SDEdit starts at."""
 
     name = "refiner"
     learning_rate = 1e-3
     batch_size = 4
 
     def __init__(self, teachers: Teachers, num_steps: int, settings: RefinerSettings):
-        super().__init__(without_dropout(new_refiner()), teachers, num_steps)
+        super().__init__(without_dropout(new_refiner(teachers.world)), teachers, num_steps)
         self.settings = settings
         self.num_timesteps = 2 * settings.start_timestep  # with a margin for other starts
 
-    def parameter_groups(self) -> list[dict]:
+    def parameter_groups(self) -> ParameterGroups:
         return [{"params": list(self.model.parameters())}]
 
     def draw(self, rng: np.random.Generator, share: float) -> Rendered:
-        """8 consecutive frames from anywhere in a video, at the refiner's size."""
+        """Draws 8 consecutive frames from any part of a video, at the refiner's size."""
         count = part(self.batch_size, share)
-        scenes = [sample_scene(rng) for _ in range(count)]
+        scenes = [self.world.sample(rng) for _ in range(count)]
         times = rng.integers(LAST_START, size=(count, 1)) + np.arange(float(CLIP_FRAMES))
-        return Rendered(draw(scenes, times, REFINED_SIZE), token_ids(self.tokenizer, scenes))
+        frames = self.world.draw(scenes, times, REFINED_SIZE)
+        return Rendered(frames, token_ids(self.tokenizer, scenes))
 
     def losses(self, batch: Rendered) -> dict[str, Tensor]:
         return self.loss_of(self.teachers.encode(batch), "sharp")
 
-    def sheet(self, model: RefinerUNet) -> UInt8[np.ndarray, "h w 3"]:
+    def sheet(self, model: VideoUNet) -> UInt8[np.ndarray, "h w 3"]:
         """Columns: scenes. Rows: upscaled, refined, and the same frame rendered sharp."""
         rng = np.random.default_rng(7)
         refiner = Refiner(
@@ -67,11 +68,11 @@ class RefinerStage(DiffusionStage):
         )
         columns = []
         for seed in range(SHEET_SCENES):
-            scene = sample_scene(rng)
-            times = np.arange(float(CHUNK_FRAMES))[None]
-            sharp = draw([scene], times, REFINED_SIZE)[0, -4].numpy()
-            # As a preview is: through the autoencoder at its own size.
-            frames = draw([scene], times).to(self.teachers.device)
+            scene = self.world.sample(rng)
+            times = np.arange(float(CHUNKING.chunk_frames))[None]
+            sharp = self.world.draw([scene], times, REFINED_SIZE)[0, -4].numpy()
+            # Like a preview: encoded and decoded at the size of previews.
+            frames = self.world.draw([scene], times).to(self.teachers.device)
             preview = self.teachers.autoencoder.decode(self.teachers.autoencoder.encode(frames))
             config = GenerationConfig(prompt=scene.caption, seed=seed)
             events = refine(refiner, config, [preview])
@@ -81,7 +82,7 @@ class RefinerStage(DiffusionStage):
 
 
 def upscale(frames: UInt8[np.ndarray, "f h w 3"]) -> UInt8[np.ndarray, "f H W 3"]:
-    """Bicubic, to the refiner's size."""
+    """Resizes to the refiner's size, bicubic."""
     pixels = rearrange(torch.from_numpy(frames), "f h w c -> f c h w").float()
     pixels = interpolate(pixels, (REFINED_SIZE, REFINED_SIZE), mode="bicubic", antialias=True)
     return rearrange(pixels.round().clamp(0, 255).byte(), "f c h w -> f h w c").numpy()

@@ -1,159 +1,128 @@
-"""What the memories are worth: the same video once more without them, then both side by side."""
+"""The ablation: make a video again without CAM or APM, and show both side by side."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
-from t2v.errors import JobError
-from t2v.jobs.run_folder import RunRecord, RunSettings
-from t2v.ui.files import Files
-from t2v.ui.handlers import Handlers, all_updates
-from t2v.ui.launch import VIEWERS
-from t2v.ui.parts import PRIVATE
-from t2v.ui.status import RunStatus
-from t2v.ui.visitors import visitor_of
-from t2v.ui.words import errors_shown
-
-
-WITHOUT = {
-    "both memories": {"use_cam": False, "apm_strength": 0.0},
-    "the CAM (short-term)": {"use_cam": False},
-    "the APM (long-term)": {"apm_strength": 0.0},
-}
-TITLE = "See what the memories are worth"
-START = "Make it without them"
-
-
-class AblationPart(NamedTuple):
-    """Of the page."""
-
-    without: gr.Radio
-    start: gr.Button
-    other_run: gr.Textbox
-    video: gr.Video
-
-
-class Told(NamedTuple):
-    """What a comparison changes on the page, and what a program gets."""
-
-    video: str | None
-    other_run: str
-    start: Any
+from t2v.errors import RunError
+from t2v.runs.progress import RunProgress
+from t2v.runs.record import RunRecord, RunSettings
+from t2v.runs.worker import Worker
+from t2v.settings.bases import BASES
+from t2v.settings.declaration import brief
+from t2v.settings.presets import list_presets
+from t2v.ui.downloads import Downloads
+from t2v.ui.errors import errors_shown, tell
+from t2v.ui.form import Updates
+from t2v.ui.generation import Generation
+from t2v.ui.labels import count_chunks
+from t2v.ui.panels import ABLATE, ABLATIONS, MIN_CHUNKS, AblationPanel, describe_advice
+from t2v.ui.tabs import TabRegistry
+from t2v.ui.texts.catalogue import sentences, tr
+from t2v.ui.watching import all_events
 
 
 class Ablation:
-    """The other video is a run like any: it waits its turn, is kept, and has a link."""
+    """The other video is an ordinary run: it waits in the queue, is kept, and has a link."""
 
-    def __init__(self, handlers: Handlers, files: Files):
-        self._handlers = handlers
-        self._files = files
+    def __init__(
+        self,
+        worker: Worker,
+        panel: AblationPanel,
+        generation: Generation,
+        downloads: Downloads,
+        tabs: TabRegistry,
+    ):
+        self._worker = worker
+        self._panel = panel
+        self._generation = generation
+        self._downloads = downloads
+        self._tabs = tabs
 
     async def ablate(
-        self, run_id, without, request: gr.Request | None = None
-    ) -> AsyncIterator[Told]:
-        """Makes a finished video again, same seed, without one or both of its memories.
+        self, run_id: Any, without: Any, request: gr.Request | None = None
+    ) -> AsyncGenerator[Updates, None]:
+        """Makes a finished preview again, with the same seed, without CAM, APM or both.
 
         Args:
             without: "both memories", "the CAM (short-term)" or "the APM (long-term)".
         """
-        worker = self._handlers.worker
         with errors_shown():
-            settings = without_memories(worker.record(run_id), without)
-            other_id = self._handlers.enqueue(settings, visitor_of(request))
+            settings = await asyncio.to_thread(self._settings, run_id, without)
+            start = await asyncio.to_thread(self._worker.start_of, run_id)
+            other_id = await asyncio.to_thread(self._generation.enqueue, settings, request, start)
 
-        def told(said: str, both: str | None = None) -> Told:
-            return Told(both, other_id, gr.update(value=said, interactive=said == START))
+        def updates(button: str = "", video: str | None = None) -> Updates:
+            return {
+                self._panel.video: video,
+                self._panel.other_run: other_id,
+                self._panel.start: gr.update(value=button or tr(ABLATE), interactive=not button),
+            }
 
-        status = RunStatus(settings)
-        then = ", and refining them" if settings.refiner else ""
-        both = None
+        progress = RunProgress(settings)
+        num_chunks = settings.config.num_chunks
+        if num_chunks < MIN_CHUNKS:
+            alike = tr("{chunks} may look alike.", chunks=count_chunks(num_chunks))
+            tell(sentences(alike, describe_advice()))
+        video = None
         try:
-            with errors_shown(), self._handlers.pages.aside(request) as watch:
-                yield told("Waiting…")
-                async for updates in all_updates(worker.follow(other_id)):
-                    if watch.is_over:
+            with errors_shown(), self._tabs.side_task(request) as claim:
+                yield updates(tr("Waiting…"))
+                reader = await asyncio.to_thread(self._worker.open_reader, other_id)
+                async for events in all_events(reader):
+                    if claim.is_over:
                         break
-                    for update in updates:
-                        status.add(update)
-                    if updates and not status.is_waiting:
-                        num_frames = f"{status.num_playable} of {settings.config.num_frames}"
-                        yield told(f"Making it: {num_frames} frames{then}")
-                if not watch.is_over:
-                    both = await self._beside(run_id, other_id)
+                    for event in events:
+                        progress.add(event)
+                    if events and not progress.is_waiting:
+                        yield updates(describe_ablation(progress))
+                if not claim.is_over:
+                    video = await asyncio.to_thread(self._side_by_side, run_id, other_id)
         except Exception:
-            yield told(START)
+            yield updates()
             raise
-        yield told(START, None if watch.is_over else both)
+        yield updates(video=None if claim.is_over else video)
 
-    async def _beside(self, run_id: str, other_id: str) -> str:
-        if self._handlers.worker.record(other_id).state != "finished":
-            raise JobError("the other video was not finished; it is among your videos")
-        return await asyncio.to_thread(self._files.side_by_side, run_id, other_id)
+    def _settings(self, run_id: Any, without: Any) -> RunSettings:
+        return without_memories(self._worker.record(run_id), without)
+
+    def _side_by_side(self, run_id: str, other_id: str) -> str:
+        if self._worker.record(other_id).state != "finished":
+            raise RunError("the other video was not finished; it is among your videos")
+        return self._downloads.ablated(run_id, other_id)
 
 
-def without_memories(record: RunRecord, without: str) -> RunSettings:
-    """
+def describe_ablation(progress: RunProgress) -> str:
+    return tr(
+        "Running: {done} of {total} frames",
+        done=progress.num_playable,
+        total=progress.num_frames,
+    )
+
+
+def without_memories(record: RunRecord, without: Any) -> RunSettings:
+    """The settings of a finished run without some of its memories, and without its refiner.
+
     Raises:
-        JobError: the video is not finished or was made so already, or `without` is none of
-            `WITHOUT`.
+        RunError: the video is not finished or was made so already, or `without` is none of
+            `ABLATIONS`.
     """
     if record.state != "finished":
-        raise JobError("only a finished video is made again: both are to be of one length")
-    if without not in WITHOUT:
-        raise JobError(f"a video can be made without {', '.join(WITHOUT)}, not {without!r}")
-    config = replace(record.settings.config, **WITHOUT[without])
+        raise RunError("only a finished video can be compared: both must have the same length")
+    if not isinstance(without, str) or without not in ABLATIONS:
+        raise RunError(f"a video can be made without {', '.join(ABLATIONS)}, not {brief(without)}")
+    preset = list_presets().get(record.settings.preset)
+    switches = (preset.abilities if preset else BASES["streaming_t2v"]).without
+    if not switches:
+        raise RunError(f"the {record.settings.preset} preset has no memory that can be left out")
+    changes = {
+        name: value for memory in ABLATIONS[without] for name, value in switches[memory].items()
+    }
+    config = replace(record.settings.config, **changes)
     if config == record.settings.config:
-        raise JobError(f"this video was made without {without}")
-    return replace(record.settings, config=config)
-
-
-def build_ablation() -> AblationPart:
-    with gr.Accordion(TITLE, open=False, elem_id="ablation"):
-        without = gr.Radio(
-            list(WITHOUT),
-            value=next(iter(WITHOUT)),
-            label="The same prompt and seed once more, without",
-            info="Both videos are then shown side by side.",
-        )
-        start = gr.Button(START, size="sm", elem_id="ablate")
-        other_run = gr.Textbox(visible=False, label="Other run")
-        video = gr.Video(
-            label="Left: as it is. Right: made without",
-            interactive=False,
-            autoplay=True,
-            loop=True,
-            buttons=["download"],
-            elem_id="ablated",
-        )
-    return AblationPart(without, start, other_run, video)
-
-
-def connect_ablation(
-    part: AblationPart, ablation: Ablation, run_id: gr.Textbox, other_run: gr.Textbox
-) -> None:
-    """
-    Args:
-        other_run: where another video to put beside the one that is shown is named.
-    """
-    part.start.click(
-        ablation.ablate,
-        [run_id, part.without],
-        [part.video, part.other_run, part.start],
-        api_name="ablate",
-        show_progress="hidden",
-        concurrency_limit=VIEWERS,
-    )
-    # "Your videos" have the other one, too.
-    part.other_run.change(
-        None, part.other_run, other_run, js="(id) => longtake.keep(id)", **PRIVATE
-    )
-    # The page turns to another video: what is told of the one before has no place there.
-    run_id.change(
-        lambda: (None, gr.update(value=START, interactive=True)),
-        None,
-        [part.video, part.start],
-        **PRIVATE,
-    )
+        raise RunError(f"this video was made without {without}")
+    # A refiner would hide a part of what the memories do, and take most of the time.
+    return replace(record.settings, config=replace(config, refine=False), refiner=None)

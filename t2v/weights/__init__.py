@@ -1,1 +1,1 @@
-"""Weights of others: from their public homes to a folder that `load_stack` reads."""
+"""Downloads published weights, and converts them to a folder that `load_stack` reads."""

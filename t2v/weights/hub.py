@@ -1,4 +1,4 @@
-"""The public homes of weights, on huggingface.co. The only place that touches the network."""
+"""The Hugging Face Hub, where weights are published. No other module uses the network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +7,12 @@ from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
 from t2v.errors import CheckpointError
-from t2v.presets import Source
+from t2v.settings.weight_source import WeightSource
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a repository has at one commit."""
+    """The files of a repository at one commit."""
 
     commit: str
     sizes: dict[str, int]  # bytes by file name
@@ -20,17 +20,17 @@ class Listing:
 
 
 def cache_folder() -> Path:
-    """Where downloaded files lie; HF_HOME moves it."""
+    """The folder of downloaded files; HF_HOME moves it."""
     return Path(constants.HF_HUB_CACHE)
 
 
 def is_offline() -> bool:
-    """Whether the network was switched off for everybody, by HF_HUB_OFFLINE=1."""
+    """Whether HF_HUB_OFFLINE=1 switched the network off."""
     return constants.HF_HUB_OFFLINE
 
 
-def list_files(source: Source, revision: str) -> Listing:
-    """Asks for the files of a repository. Needs no account.
+def list_files(source: WeightSource, revision: str) -> Listing:
+    """Lists the files of a repository. Needs no account.
 
     Raises:
         CheckpointError: there is no network, or no such repository or revision.
@@ -49,24 +49,32 @@ def list_files(source: Source, revision: str) -> Listing:
     )
 
 
-def cached_file(source: Source, name: str, revision: str) -> Path | None:
-    """A file that is in the cache already."""
+def cached_file(source: WeightSource, name: str, revision: str) -> Path | None:
+    """The path of a file in the cache; None if it is not there."""
     path = try_to_load_from_cache(source.repo, name, revision=revision)
     return Path(path) if isinstance(path, str) else None
 
 
-def download(source: Source, name: str, revision: str) -> Path:
-    """Gets one file, with a progress bar; a download that was cut off goes on where it stopped.
+def cached_folder(source: WeightSource, revision: str) -> Path | None:
+    """The folder of the cache that has files of a source at a revision; None if there is none."""
+    for name in ("config.json", *(f"{folder}/config.json" for folder in source.folders)):
+        if path := cached_file(source, name, revision):
+            return path.parents[name.count("/")]
+    return None
+
+
+def download(source: WeightSource, name: str, revision: str) -> Path:
+    """Downloads one file with a progress bar, and resumes an interrupted download.
 
     Raises:
-        CheckpointError: it could not be got.
+        CheckpointError: the download failed.
     """
     try:
         return Path(hf_hub_download(source.repo, name, revision=revision, token=False))
     except (HTTPError, EntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"{name} of {source.page} could not be downloaded: {_reason(error)}. "
-            "The same command goes on where it stopped"
+            "The same command resumes the download"
         ) from error
 
 

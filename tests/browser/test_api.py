@@ -1,11 +1,12 @@
-"""The same endpoints, called by a program."""
+"""The endpoint /generate, called by a program."""
 
 from pathlib import Path
 
 import pytest
 
-from t2v.media.video import read_frames, read_metadata
-from tests.fakes import PaintingStream, is_yellow, read_numbers
+from t2v.media.reader import read_frames
+from t2v.media.video import read_metadata
+from tests.support.fakes import PaintingStream, is_yellow, read_numbers
 
 
 pytestmark = pytest.mark.browser
@@ -84,10 +85,10 @@ def test_a_program_can_stop_its_run(connect):
     ("wrong", "sentence"),
     [({"num_chunks": 1e9}, "from 1 to 10000"), ({"prompt": " "}, "must not be empty")],
 )
-def test_a_program_is_told_what_is_wrong(connect, wrong, sentence):
+def test_an_error_gives_a_program_one_sentence(connect, wrong, sentence):
     from gradio_client.exceptions import AppError
 
     client, worker = connect(PaintingStream())
     with pytest.raises(AppError, match=sentence):
         client.predict(**SETTINGS | wrong, api_name="/generate")
-    assert not worker.runs_dir.exists()
+    assert not list(worker.runs_dir.glob("*/run.json"))

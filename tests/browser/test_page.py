@@ -1,17 +1,33 @@
-"""What a visitor sees and can do, in headless Chromium."""
+"""Making and watching videos, in headless Chromium."""
 
 import time
 
 import pytest
 
-from tests.browser.steps import SECOND, ask, download, live_time, run_of, wait_for_state
-from tests.fakes import PaintedRefiner, PaintingStream, is_yellow, read_number, read_numbers
+from t2v.runs.folder import iter_folders
+from tests.support.browser_steps import (
+    SECOND,
+    ask,
+    download,
+    live_time,
+    open_settings,
+    run_of,
+    wait_for_state,
+)
+from tests.support.fakes import (
+    PaintedRefiner,
+    PaintingStream,
+    StepGate,
+    is_yellow,
+    read_number,
+    read_numbers,
+)
 
 
 pytestmark = pytest.mark.browser
 
 
-def test_the_video_plays_while_it_is_being_made_and_ends_as_a_file(serve, visit, tmp_path):
+def test_the_video_plays_while_it_is_made_and_becomes_a_file(serve, visit, tmp_path):
     url, _ = serve(PaintingStream(seconds_per_step=0.25))
     page = visit(url)
     ask(page, chunks=8)
@@ -42,16 +58,17 @@ def test_stop_ends_within_a_step_and_keeps_the_video(serve, visit, tmp_path):
     page.get_by_role("button", name="Stop").click()
     clicked = time.monotonic()
     wait_for_state(page, "stopped")
-    assert time.monotonic() - clicked < 2
+    # Of more than a minute. That the worker stops within a step is tested without a browser.
+    assert time.monotonic() - clicked < 10
     assert stream.num_closed == 1
 
     frames = download(page, tmp_path / "video.mp4")
     record = worker.record(run_of(page))
     assert read_numbers(frames) == list(range(record.num_frames))
-    assert page.get_by_role("button", name="Generate").is_enabled()
+    assert page.get_by_role("button", name="Generate", exact=True).is_enabled()
 
 
-def test_the_refined_video_follows_the_preview_on_a_screen_of_its_own(serve, visit, tmp_path):
+def test_the_refined_video_follows_the_preview_in_a_second_player(serve, visit, tmp_path):
     url, _ = serve(PaintingStream(seconds_per_step=0.15), PaintedRefiner(0.15))
     page = visit(url)
     assert not page.locator("#refined-screen").is_visible()
@@ -95,7 +112,7 @@ def test_stop_keeps_both_videos(serve, visit, tmp_path):
     assert 16 <= record.num_refined_frames < record.num_frames
 
 
-def test_a_reload_comes_back_to_the_running_video(serve, visit, tmp_path):
+def test_a_reload_returns_to_the_running_video(serve, visit, tmp_path):
     url, worker = serve(PaintingStream(seconds_per_step=0.25))
     page = visit(url)
     ask(page, prompt="two blue rings", chunks=9)
@@ -109,11 +126,13 @@ def test_a_reload_comes_back_to_the_running_video(serve, visit, tmp_path):
     wait_for_state(page, "finished")
     assert run_of(page) == run_id
     assert read_numbers(download(page, tmp_path / "video.mp4")) == list(range(80))
-    assert len(list(worker.runs_dir.iterdir())) == 1
+    assert len(list(iter_folders(worker.runs_dir))) == 1
 
 
-def test_another_video_can_be_asked_for_while_one_is_made(serve, visit, tmp_path):
-    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+def test_another_video_can_be_requested_while_one_is_made(serve, visit, tmp_path):
+    steps = StepGate()  # the first run does not end before the second waits
+    steps.release(14)  # of 20
+    url, worker = serve(PaintingStream(seconds_per_step=0.25, gate=steps))
     page = visit(url)
     ask(page, chunks=5)
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
@@ -121,7 +140,8 @@ def test_another_video_can_be_asked_for_while_one_is_made(serve, visit, tmp_path
     ask(page, prompt="a blue ring", chunks=3, seed=9)
     page.locator(".status.queued").wait_for()
     page.locator("#live .empty").wait_for()
-    assert (second := run_of(page)) != first
+    second = run_of(page, after=first)
+    steps.open()
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
     wait_for_state(page, "finished")
     assert [seed for _, seed in map(read_number, download(page, tmp_path / "a.mp4"))] == [9] * 32
@@ -131,13 +151,14 @@ def test_another_video_can_be_asked_for_while_one_is_made(serve, visit, tmp_path
     assert "run=" not in page.url
 
 
-def test_a_video_that_is_dropped_gives_its_settings(serve, visit, tmp_path):
+def test_a_video_that_is_dropped_onto_the_player_loads_its_settings(serve, visit, tmp_path):
     url, _ = serve(PaintingStream())
     page = visit(url)
     ask(page, prompt="two blue rings", chunks=2)
     wait_for_state(page, "finished")
     download(page, path := tmp_path / "video.mp4")
     page.get_by_label("Prompt", exact=True).fill("something else")
+    open_settings(page)
     dropped = page.evaluate_handle(
         """(bytes) => {
           const files = new DataTransfer();
@@ -146,11 +167,12 @@ def test_a_video_that_is_dropped_gives_its_settings(serve, visit, tmp_path):
         }""",
         list(path.read_bytes()),
     )
-    zone = page.locator("#settings-file button").first
-    zone.dispatch_event("drop", {"dataTransfer": dropped})
+    page.locator("#result").dispatch_event("drop", {"dataTransfer": dropped})
     page.wait_for_function(
         "[...document.querySelectorAll('textarea')].some(box => box.value === 'two blue rings')"
     )
+    page.get_by_text("The form has the settings of v.mp4 now").wait_for()
+    page.locator("#settings-file").wait_for()
 
 
 def test_a_second_tab_finds_the_video_without_the_link(serve, visit):
@@ -179,17 +201,17 @@ def test_the_second_visitor_waits_and_gets_its_own_video(serve, visit, tmp_path)
         assert page.get_by_label("Seed", exact=True).input_value() == str(seed)
 
 
-def test_a_bad_setting_is_told_and_nothing_is_lost(serve, visit):
+def test_an_invalid_setting_is_reported_and_nothing_is_lost(serve, visit):
     url, worker = serve(PaintingStream())
     page = visit(url)
     ask(page, prompt="a red star", chunks=0)
     page.get_by_text("from 1 to 10000, got 0").first.wait_for()
     assert page.get_by_label("Prompt", exact=True).input_value() == "a red star"
-    assert page.get_by_role("button", name="Generate").is_enabled()
-    assert not worker.runs_dir.exists()
+    assert page.get_by_role("button", name="Generate", exact=True).is_enabled()
+    assert not list(worker.runs_dir.glob("*/run.json"))
 
 
-def test_without_streaming_the_page_says_so_and_the_video_still_grows(serve, visit):
+def test_without_streaming_the_page_says_so_and_the_video_grows(serve, visit):
     url, _ = serve(PaintingStream(seconds_per_step=0.25), is_streaming=False)
     page = visit(url)
     assert page.get_by_text("cannot be streamed").is_visible()
@@ -202,7 +224,7 @@ def test_without_streaming_the_page_says_so_and_the_video_still_grows(serve, vis
         "(document.querySelector('#live video'))"
     )
     page.wait_for_timeout(0.3 * SECOND)
-    assert live_time(page) > 1.5  # it goes on, and does not begin again
+    assert live_time(page) > 1.5  # it does not start again
     wait_for_state(page, "finished")
 
 
@@ -217,7 +239,7 @@ def test_a_failure_keeps_the_video_so_far(serve, visit, tmp_path):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_sticks_out_to_the_side(serve, visit, width):
+def test_nothing_overflows_horizontally(serve, visit, width):
     url, _ = serve(PaintingStream())
     page = visit(url)
     page.set_viewport_size({"width": width, "height": 850})

@@ -1,25 +1,25 @@
 // Runs once for the timeline; `element`, `trigger` and `watch` come from gradio.
-let place = 0; // where the strip is, and where it was left to itself; pixels
-let followed = 0;
+let position = 0; // of the strip, in pixels
+let followed = 0; // the last position that was set automatically
 let focused = null;
 
-// A click on a chunk says which one; page.js lets the video jump there at the same time.
+// A click on a chunk selects it; page.js seeks the video at the same time.
 element.addEventListener("click", (event) => {
   const chunk = event.target.closest("[data-chunk]");
   if (chunk) trigger("select", { index: Number(chunk.dataset.chunk), value: null });
 });
-element.addEventListener("scroll", (event) => (place = event.target.scrollLeft), true);
+element.addEventListener("scroll", (event) => (position = event.target.scrollLeft), true);
 element.addEventListener("focusin", (event) => (focused = event.target.dataset.chunk ?? null));
 
-// It is drawn anew with every chunk: it follows the one that is being made until somebody scrolls,
-// and gives the focus back to where it was.
+// The timeline is replaced with every chunk. It follows the chunk that is being made until the
+// visitor scrolls, and restores the focus.
 watch("value", () => {
   const strip = element.querySelector("ol");
   if (!strip) return;
   const making = strip.querySelector(".making");
-  const isFollowing = making && Math.abs(place - followed) < 5;
-  strip.scrollLeft = isFollowing ? making.offsetLeft - strip.clientWidth / 2 : place;
-  if (isFollowing) followed = place = strip.scrollLeft;
+  const isFollowing = making && Math.abs(position - followed) < 5;
+  strip.scrollLeft = isFollowing ? making.offsetLeft - strip.clientWidth / 2 : position;
+  if (isFollowing) followed = position = strip.scrollLeft;
   if (focused !== null && document.activeElement === document.body) {
     element.querySelector(`[data-chunk="${focused}"]`)?.focus({ preventScroll: true });
   }

@@ -1,0 +1,84 @@
+"""The work of `longtake benchmark`, after its options were checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.benchmark.folder import BenchmarkFolder
+from t2v.evaluation.benchmark.given import GivenVideo, measure_given
+from t2v.evaluation.benchmark.making import Maker, new_maker
+from t2v.evaluation.benchmark.manifest import make_manifest, settle_manifest
+from t2v.evaluation.benchmark.plan import Plan, Prompts
+from t2v.evaluation.benchmark.running import run_suites
+from t2v.evaluation.benchmark.sanity import run_sanity
+from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
+from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
+from t2v.evaluation.metrics.video import protocol
+from t2v.pipeline.loading import load_stack
+from t2v.settings.presets import Preset
+
+
+QUICK_SIZES = Sizes(flow=256, warp=256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything that the command was told."""
+
+    preset: Preset
+    prompts: Prompts
+    plans: tuple[Plan, ...]
+    flow: str  # "dis" or "raft"
+    flow_weights: Path | None = None  # of RAFT
+    out: Path
+    quick: bool = False
+    has_sanity: bool = False
+    given: tuple[GivenVideo, ...] = ()
+
+
+def run_job(job: Job, tell: Callable[[str], None]) -> None:
+    """Runs the suites, and measures the videos that were given.
+
+    Raises:
+        ConfigError: the folder was begun with other settings.
+        CheckpointError: weights are missing or do not fit.
+    """
+    flow, sizes = find_flow(job), sizes_of(job)
+    folder = BenchmarkFolder(job.out)
+    manifest = make_manifest(job.preset, job.prompts, protocol(flow, sizes))
+    settle_manifest(job.out, manifest)
+    folder.delete_parts()
+    if job.has_sanity:
+        run_sanity(folder, flow, sizes, manifest["protocol"], tell)
+    if job.plans:
+
+        def load() -> Maker:
+            refines = any(ARMS[arm].needs == "refiner" for plan in job.plans for arm in plan.arms)
+            stack = load_stack(job.preset, refine=refines)
+            return new_maker(folder, job.preset, stack, job.prompts, flow, sizes)
+
+        run_suites(job.plans, folder, load, manifest, quick=job.quick, tell=tell)
+    if job.given:
+        measure_given(job.given, folder, flow, sizes, manifest["protocol"])
+        tell(f"runs: {folder.path / 'runs' / 'table.md'}")
+
+
+def find_flow(job: Job) -> FlowBackend:
+    """The estimator of optical flow.
+
+    Raises:
+        CheckpointError: its weights are not here, or do not fit.
+    """
+    if job.flow_weights is None:
+        return DISFlow()
+    from t2v.evaluation.networks.raft import RAFTFlow
+
+    return RAFTFlow(job.flow_weights)
+
+
+def sizes_of(job: Job) -> Sizes:
+    """Sides of the squares for flow and warp; with RAFT those of the authors' script."""
+    if job.quick:
+        return QUICK_SIZES
+    return Sizes(flow=720, warp=720) if job.flow == "raft" else PROTOCOL

@@ -1,0 +1,223 @@
+"""Pass criteria of the experiments E1 to E7, decided before they were run.
+
+Each compares arms on the same prompts. A criterion that fails is reported as it is.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from t2v.evaluation.benchmark.plan import FEWEST_PROMPTS
+from t2v.evaluation.benchmark.results import Results
+from t2v.evaluation.metrics.intervals import with_interval
+
+
+def judge(results: Results) -> list[dict[str, Any]]:
+    """The criteria of a suite: what is asked, what was found, whether it is met (null: unknown)."""
+    criteria = CRITERIA.get(results.plan.suite.name)
+    return [row for row in criteria(results) if row["prompts"]] if criteria else []
+
+
+def paired(results: Results, metric: str, *arms: str) -> np.ndarray:
+    """A metric of several arms, (prompts, arms), of the prompts that have a value for each."""
+    if not set(arms) <= set(results.plan.arms):
+        return np.empty((0, len(arms)))
+    columns = [results.column(arm, metric).per_prompt() for arm in arms]
+    shared = sorted(set.intersection(*(set(column) for column in columns)))
+    return np.array([[column[prompt] for column in columns] for prompt in shared]).reshape(
+        -1, len(arms)
+    )
+
+
+def found(
+    asked: str,
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], float],
+    meets: Callable[[float, float, float], bool],
+) -> dict[str, Any]:
+    """One criterion.
+
+    Args:
+        meets: decides by the value and the ends of its interval.
+    """
+    row: dict[str, Any] = {"asked": asked, "value": None, "low": None, "high": None, "met": None}
+    row["prompts"] = len(values)
+    if len(values) < FEWEST_PROMPTS:
+        return row
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if not np.isfinite(statistic(values)):
+            return row
+        interval = with_interval(statistic, values)
+    ends = [float(interval[name]) for name in ("value", "low", "high")]
+    if not np.isfinite(ends).all():
+        return row
+    value, low, high = ends
+    return row | {"value": value, "low": low, "high": high, "met": bool(meets(value, low, high))}
+
+
+def excess_ratio(pairs: np.ndarray) -> float:
+    """Of two columns of seam ratios: how far the first is above 1, over how far the second is."""
+    ours, theirs = pairs.mean(axis=0) - 1
+    return float(np.divide(ours, theirs))
+
+
+def mean_ratio(pairs: np.ndarray) -> float:
+    ours, theirs = pairs.mean(axis=0)
+    return float(np.divide(ours, theirs))
+
+
+def mean_difference(pairs: np.ndarray) -> float:
+    return float((pairs[:, 0] - pairs[:, 1]).mean())
+
+
+def conditioning(results: Results) -> list[dict[str, Any]]:
+    rows = []
+    for other in ("no-cam", "restart", "replacement", "last-frame", "last-anchor"):
+        rows.append(
+            found(
+                f"seam excess (seam - 1) of cam at most half of that of {other}",
+                paired(results, "seam_ratio", "cam", other),
+                excess_ratio,
+                lambda _, __, high: high <= 0.5,
+            )
+        )
+        rows.append(
+            found(
+                f"cuts at boundaries: cam no more than {other}",
+                paired(results, "scuts_boundary", "cam", other),
+                mean_difference,
+                lambda value, _, __: value <= 0,
+            )
+        )
+    return rows
+
+
+def apm(results: Results) -> list[dict[str, Any]]:
+    return [
+        found(
+            f"{label} of cam at most 0.9 of that of no-apm",
+            paired(results, metric, "cam", "no-apm"),
+            mean_ratio,
+            lambda value, _, __: value <= 0.9,
+        )
+        for metric, label in (
+            ("object_drift", "drift of the object's colours"),
+            ("drift_colour", "drift of the picture's colour"),
+        )
+    ] + [
+        found(
+            "motion of cam at least 0.9 of that of no-apm: nothing is frozen",
+            paired(results, "motion", "cam", "no-apm"),
+            mean_ratio,
+            lambda value, _, __: value >= 0.9,
+        )
+    ]
+
+
+def blending(results: Results) -> list[dict[str, Any]]:
+    def less(metric: str, ours: str, theirs: str, most: float) -> dict[str, Any]:
+        return found(
+            f"{metric} of {ours} at most {most:g} of that of {theirs}",
+            paired(results, metric, ours, theirs),
+            mean_ratio,
+            lambda value, _, __: value <= most,
+        )
+
+    return [
+        less(metric, *case)
+        for metric in ("std_t", "seam_ratio")
+        for case in (
+            ("joint", "independent", 0.6),
+            ("joint", "shared_noise", 1),
+            ("shared_noise", "independent", 1),
+            ("causal", "joint", 1.1),
+        )
+    ]
+
+
+def stability(results: Results) -> list[dict[str, Any]]:
+    """The slope over lengths: the last length's MAWE over the first one's."""
+    lengths = results.plan.lengths
+    if len(lengths) < 2 or "cam" not in results.plan.arms:
+        return []
+    ends = [results.column("cam", "mawe_code", n).per_prompt() for n in (lengths[0], lengths[-1])]
+    shared = sorted(ends[0].keys() & ends[1].keys())
+    pairs = np.array([[ends[1][p], ends[0][p]] for p in shared]).reshape(-1, 2)
+    return [
+        found(
+            f"MAWE of cam after {lengths[-1]} frames within 15 % of that after {lengths[0]}",
+            pairs,
+            mean_ratio,
+            lambda _, low, high: low >= 0.85 and high <= 1.15,
+        )
+    ]
+
+
+def stagnation(results: Results) -> list[dict[str, Any]]:
+    rows = [
+        found(
+            "motion of cam at the end at least 0.7 of that at the beginning",
+            paired(results, "motion_kept", "cam"),
+            lambda values: float(values.mean()),
+            lambda value, _, __: value >= 0.7,
+        )
+    ]
+    return rows + [
+        found(
+            f"{other} keeps less motion than cam",
+            paired(results, "motion_kept", other, "cam"),
+            mean_ratio,
+            lambda value, _, __: value < 1,
+        )
+        for other in ("last-frame", "last-anchor", "replacement")
+    ]
+
+
+def context(results: Results) -> list[dict[str, Any]]:
+    order = ("cam", "cam-4", "cam-2", "cam-1")
+    return [
+        found(
+            f"motion at seams: {more} no higher than {fewer}",
+            paired(results, "flow_seam_ratio", more, fewer),
+            mean_ratio,
+            lambda value, _, __: value <= 1,
+        )
+        for more, fewer in pairwise(order)
+    ]
+
+
+def long(results: Results) -> list[dict[str, Any]]:
+    """Drift in the last third of a video over drift in the third before it, and the memory."""
+    thirds = []
+    for values in results.files.get("cam", {}).values():
+        drift = np.array(values["per_chunk"]["drift_colour"])
+        third = len(drift) // 3
+        if third:
+            thirds.append([drift[-third:].mean(), drift[third : 2 * third].mean()])
+    return [
+        found(
+            "drift of colour of cam: the last third no higher than 1.1 of the third before",
+            np.array(thirds).reshape(-1, 2),
+            mean_ratio,
+            lambda value, _, __: value <= 1.1,
+        ),
+        found(
+            "peak memory of cam after 10 chunks within 5 % of before",
+            paired(results, "memory_growth", "cam"),
+            lambda values: float(values.mean()),
+            lambda value, _, __: value <= 1.05,
+        ),
+    ]
+
+
+CRITERIA: dict[str, Callable[[Results], list[dict[str, Any]]]] = {
+    "conditioning": conditioning,
+    "apm": apm,
+    "blending": blending,
+    "stability": stability,
+    "stagnation": stagnation,
+    "context": context,
+    "long": long,
+}

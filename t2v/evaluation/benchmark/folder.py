@@ -1,0 +1,128 @@
+"""The folder of a benchmark: videos without loss and their measures, each visible when complete.
+
+manifest.json                            what all numbers depend on; see manifest.py
+first/<prompt>-<seed>.npy                the first chunk that arms continue
+videos/<chunks>/<arm>/<prompt>-<seed>.npy     frames, uint8 (f, h, w, 3)
+measures/<chunks>/<arm>/<prompt>-<seed>.json  measures and series of that video
+<suite>/report.json, table.md, ...       what is made of them; see report.py
+
+Suites share videos of one length, so `all` makes each of them once.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from t2v.atomic import atomic_write
+from t2v.errors import MediaError
+from t2v.evaluation.benchmark.plan import Case
+
+
+Frames = UInt8[np.ndarray, "_ _ _ 3"]
+
+
+class BenchmarkFolder:
+    """Reads and writes the files of a benchmark."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def first_chunk(self, case: Case) -> Path:
+        return self.path / "first" / f"{case.name}.npy"
+
+    def video(self, case: Case) -> Path:
+        return self.path / "videos" / str(case.num_chunks) / case.arm / f"{case.name}.npy"
+
+    def measures(self, case: Case) -> Path:
+        return self.path / "measures" / str(case.num_chunks) / case.arm / f"{case.name}.json"
+
+    def delete_parts(self) -> None:
+        """Deletes what a command was writing when it was killed."""
+        for part in self.path.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+
+    def suite(self, name: str) -> Path:
+        """The folder for what is made of a suite's numbers."""
+        folder = self.path / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def write_video(path: Path, pieces: Iterator[Frames], num_frames: int) -> None:
+    """Writes frames as they come, in constant memory; what is longer is cut.
+
+    Raises:
+        MediaError: the disk refuses them, or there are too few.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as part, part.open("wb") as file:
+            written = 0
+            for frames in pieces:
+                frames = np.ascontiguousarray(frames[: num_frames - written])
+                if not written:
+                    shape = (num_frames, *frames.shape[1:])
+                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(frames.data)
+                written += len(frames)
+                if written == num_frames:
+                    break
+            if written < num_frames:
+                raise MediaError(f"{path.name} has {written} frames, not {num_frames}")
+    except OSError as error:
+        raise MediaError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_video(path: Path) -> Frames:
+    """The frames of a video, read from the disk when they are looked at.
+
+    Raises:
+        MediaError: the file is not there, or damaged.
+    """
+    try:
+        frames = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise MediaError(f"{path} cannot be read; delete it, and it is made again") from error
+    if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
+        raise MediaError(f"{path} is no video; delete it, and it is made again")
+    return frames
+
+
+def write_values(path: Path, values: dict[str, Any]) -> None:
+    """Writes JSON without nan or infinity.
+
+    Raises:
+        MediaError: the disk refuses it.
+    """
+    write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text that appears when it is complete.
+
+    Raises:
+        MediaError: the disk refuses it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as part:
+            part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MediaError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads JSON.
+
+    Raises:
+        MediaError: the file is not there, or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path} cannot be read; delete it, and it is made again") from error

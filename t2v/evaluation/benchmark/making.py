@@ -1,0 +1,248 @@
+"""Makes what a benchmark's folder lacks: first chunks, videos, measures, one file at a time."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from t2v.errors import CheckpointError, ConfigError
+from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.drawing import DRAW, trained_parameters
+from t2v.evaluation.arms.task import Task
+from t2v.evaluation.benchmark.derived import (
+    NO_SCENE,
+    OTHER_SIZE,
+    adherence,
+    memory_growth,
+    motion_kept,
+    object_drift,
+)
+from t2v.evaluation.benchmark.folder import (
+    BenchmarkFolder,
+    Frames,
+    read_values,
+    read_video,
+    write_values,
+    write_video,
+)
+from t2v.evaluation.benchmark.plan import Case, Prompts
+from t2v.evaluation.metrics.flow import FlowBackend
+from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
+from t2v.evaluation.metrics.measurement import Measurement, absent
+from t2v.evaluation.metrics.video import measure_pairs, video_series
+from t2v.evaluation.report import load_probe
+from t2v.evaluation.samples import generate, held_out_scenes
+from t2v.generator import Generator
+from t2v.pipeline.loading import load_refiner
+from t2v.pipeline.offload import memory_in_use
+from t2v.pipeline.stack import Refiner, Stack
+from t2v.settings.chunking import Chunking
+from t2v.settings.config import GenerationConfig
+from t2v.settings.presets import Preset
+from t2v.training.probe import Probe
+from t2v.worlds import world_name, world_of
+from t2v.worlds.world import Scene, World
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes the files of cases, with networks that are loaded once.
+
+    Args:
+        scenes: what the prompts describe, as far as they are captions of the stack's world.
+        probe: of that world.
+        refiner: loads the refiner, at most once.
+        baseline: loads the preset of another model, each at most once.
+    """
+
+    folder: BenchmarkFolder
+    preset: Preset
+    stack: Stack
+    prompts: Prompts
+    flow: FlowBackend
+    sizes: Sizes
+    world: World | None
+    scenes: tuple[Scene, ...]
+    probe: Probe | None
+    refiner: Callable[[], Refiner]
+    baseline: Callable[[str], Generator]
+
+    def make(self, case: Case, lengths: Sequence[int] = ()) -> None:
+        """Makes the video of a case and measures it, if that has not been done.
+
+        Args:
+            lengths: frames after which the video is measured as well.
+        """
+        path = self.folder.measures(case)
+        values = read_values(path) if path.exists() else self._measure(case)
+        missing = [n for n in lengths if str(n) not in values["lengths"]]
+        if missing or not path.exists():
+            values["lengths"] |= {str(n): self._measure_beginning(case, values, n) for n in missing}
+            write_values(path, values)
+
+    def draw(self, case: Case) -> Frames:
+        """The video of a case, made now if it is not there."""
+        path = self.folder.video(case)
+        if not path.exists():
+            first = self.first_chunk(case)
+            started, memory = time.perf_counter(), []
+
+            def watched() -> Iterator[Frames]:
+                for frames in DRAW[case.arm](self._task(case, first)):
+                    memory.append(memory_in_use(self.stack.device)["memory"])
+                    yield frames
+
+            write_video(path, watched(), self.preset.chunking.num_frames(case.num_chunks))
+            seconds = time.perf_counter() - started
+            write_values(path.with_suffix(".json"), {"seconds": seconds, "memory": memory})
+        return read_video(path)
+
+    def first_chunk(self, case: Case) -> Frames:
+        """The first chunk that all arms of this prompt and seed continue."""
+        path = self.folder.first_chunk(case)
+        if not path.exists():
+            config = replace(self.config(case), num_chunks=1)
+            frames = generate(self.stack, config)
+            write_video(path, iter([frames]), len(frames))
+        return np.array(read_video(path))
+
+    def config(self, case: Case) -> GenerationConfig:
+        """The preset's settings for a prompt and a seed."""
+        return self.preset.config(
+            prompt=self.prompts.texts[case.prompt],
+            seed=case.generator_seed,
+            num_chunks=case.num_chunks,
+        )
+
+    def scene(self, case: Case) -> Scene | None:
+        return self.scenes[case.prompt] if self.scenes else None
+
+    def boundaries(self, case: Case) -> list[int]:
+        """The first frame of every chunk but the first."""
+        return boundaries_of(case.arm, self.preset, case.num_chunks)
+
+    def _task(self, case: Case, first_chunk: Frames) -> Task:
+        return Task(
+            stack=self.stack,
+            config=self.config(case),
+            first_chunk=first_chunk,
+            preview=lambda: self.draw(replace(case, arm="cam")),
+            scene=self.scene(case),
+            world=self.world,
+            refiner=self.refiner,
+            baseline=self.baseline,
+        )
+
+    def _measure(self, case: Case) -> dict[str, Any]:
+        video, boundaries = self.draw(case), self.boundaries(case)
+        terms = pair_terms(video, self.flow, self.sizes)
+        series = video_series(video, terms, boundaries)
+        made = self.folder.video(case).with_suffix(".json")
+        making = read_values(made) if made.exists() else {"seconds": None, "memory": []}
+        measured = measure_pairs(video, terms, boundaries) | {
+            "motion_kept": motion_kept(series.per_chunk["motion"]),
+            "memory_growth": memory_growth(making["memory"]),
+            **self._of_caption(case, video),
+        }
+        return {
+            "prompt": self.prompts.texts[case.prompt],
+            "boundaries": boundaries,
+            "trained_parameters": trained_parameters(self.stack, ARMS[case.arm].memories),
+            "seconds": making["seconds"],
+            "measures": to_json(measured),
+            "per_chunk": {name: values.tolist() for name, values in series.per_chunk.items()},
+            "pairs": {name: getattr(terms, name).tolist() for name in PairTerms.__slots__},
+            "cuts": list(series.cuts),
+            "lengths": {},
+        }
+
+    def _measure_beginning(self, case: Case, values: dict, num_frames: int) -> dict[str, Any]:
+        """Measures the first frames of a video, with the flow that was found for all of it."""
+        pairs = {
+            name: np.array(numbers)[: num_frames - 1] for name, numbers in values["pairs"].items()
+        }
+        boundaries = [at for at in values["boundaries"] if at < num_frames]
+        video = self.draw(case)[:num_frames]
+        measured = measure_pairs(video, PairTerms(**pairs), boundaries)
+        return to_json(measured | self._of_caption(case, video))
+
+    def _of_caption(self, case: Case, video: Frames) -> dict[str, Measurement]:
+        scene = self.scene(case)
+        if self.probe is None or scene is None:
+            return dict.fromkeys(("adherence", "object_drift"), absent(NO_SCENE))
+        # The probe has learnt from frames of the stack's size.
+        if ARMS[case.arm].needs == "refiner":
+            return {}
+        if ARMS[case.arm].preset:
+            return dict.fromkeys(("adherence", "object_drift"), absent(OTHER_SIZE))
+        num_last = self.preset.chunking.chunk_frames
+        return {
+            "adherence": adherence(self.probe, scene, video, num_last),
+            "object_drift": object_drift(self.probe, scene, video, num_last),
+        }
+
+
+def new_maker(
+    folder: BenchmarkFolder,
+    preset: Preset,
+    stack: Stack,
+    prompts: Prompts,
+    flow: FlowBackend,
+    sizes: Sizes,
+) -> Maker:
+    """A maker for a stack, with the world that it was trained on if there is one."""
+    world = world_of(preset.weights_folder) if world_name(preset.weights_folder) else None
+    scenes = scenes_of(world, prompts) if world else ()
+    return Maker(
+        folder=folder,
+        preset=preset,
+        stack=stack,
+        prompts=prompts,
+        flow=flow,
+        sizes=sizes,
+        world=world,
+        scenes=scenes,
+        probe=find_probe(preset) if scenes else None,
+        refiner=cache(lambda: load_refiner(preset, stack=stack)),
+        baseline=cache(Generator.load),
+    )
+
+
+def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:
+    """The held-out scenes of which the prompts are the captions; empty if they are of none."""
+    scenes, _ = held_out_scenes(world, len(prompts.texts))
+    is_theirs = [scene.caption for scene in scenes] == list(prompts.texts)
+    return tuple(scenes) if is_theirs else ()
+
+
+def find_probe(preset: Preset) -> Probe | None:
+    """The probe of the preset's world; None where its weights are not there."""
+    try:
+        return load_probe(preset)
+    except (CheckpointError, ConfigError):
+        return None
+
+
+def boundaries_of(arm: str, preset: Preset, num_chunks: int) -> list[int]:
+    """The first frame of every chunk of an arm but the first.
+
+    Arms without chunks of their own are looked at where chunks of the stack would join.
+    """
+    num_frames = preset.chunking.num_frames(num_chunks)
+    declared = ARMS[arm]
+    chunking: Chunking = declared.chunking(preset.chunking)
+    if declared.needs == "refiner" and preset.refiner:
+        chunking = preset.refiner.chunking
+    starts = (chunking.num_frames(index) for index in range(1, num_frames))
+    return [start for start in starts if start < num_frames]
+
+
+def to_json(measured: dict[str, Measurement]) -> dict[str, Any]:
+    """Measurements as plain values; what has no value has a reason instead."""
+    return {
+        name: {"value": one.value} | ({"reason": one.reason} if one.value is None else {})
+        for name, one in measured.items()
+    }

@@ -1,0 +1,98 @@
+"""The manifest of a benchmark's folder: what every number in it depends on.
+
+A folder holds videos and measures of one manifest only, so that no table mixes two of them.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from t2v import __version__
+from t2v.errors import ConfigError
+from t2v.evaluation.benchmark.folder import write_values
+from t2v.evaluation.benchmark.plan import Prompts
+from t2v.provenance import versions_here
+from t2v.resources import PACKAGE, in_checkout
+from t2v.settings.presets import Preset
+from t2v.weight_hashes import hash_weights
+
+
+FORMAT = 1  # of the folder: raised when old files can no longer be read
+NAME = "manifest.json"
+
+
+def make_manifest(preset: Preset, prompts: Prompts, protocol: dict[str, Any]) -> dict[str, Any]:
+    """What the videos and measures of a benchmark depend on, as plain values.
+
+    Args:
+        protocol: of the metrics: backend of the flow, sizes, versions of their libraries.
+    """
+    sources = [f"{source.repo}@{source.revision}" for source in preset.sources]
+    values = {
+        "format": FORMAT,
+        "version": __version__,
+        "commit": find_commit(),
+        "versions": versions_here(),
+        "preset": preset.name,
+        "settings": preset.defaults,
+        "weights": sources or hash_weights(preset.weights_folder),
+        "frame_size": preset.frame_size,
+        "chunking": [preset.chunking.chunk_frames, preset.chunking.overlap],
+        "prompts": {"name": prompts.name, "sha256": prompts.sha256},
+        "protocol": protocol,
+    }
+    return json.loads(json.dumps(values))  # tuples are lists, as in the file
+
+
+def find_commit() -> str:
+    """The commit of the checkout, with "+" after it if files have changed; "" outside of one."""
+    if not in_checkout():
+        return ""
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *words], cwd=PACKAGE, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "."])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + ("+" if changes else "")
+
+
+def settle_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest of a new folder, or checks that of one that is continued.
+
+    Raises:
+        ConfigError: the folder was begun with another one; the message names what differs.
+    """
+    path = folder / NAME
+    if path.exists():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read; give another folder with --out") from error
+        if changed := differences(before, manifest):
+            raise ConfigError(
+                f"{folder} was begun with another {', '.join(changed)}: numbers of both would be "
+                "mixed; give another folder with --out"
+            )
+        return
+    write_values(path, manifest)
+
+
+def differences(before: Any, now: dict[str, Any], prefix: str = "") -> list[str]:
+    """Names of the values that differ, with those that contain them: "prompts sha256"."""
+    if not isinstance(before, dict):
+        return [prefix.strip() or "manifest"]
+    changed: list[str] = []
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict) and not prefix:
+            changed += differences(old, new, f"{name} ")
+        else:
+            changed.append(f"{prefix}{name}")
+    return changed

@@ -1,0 +1,1 @@
+"""Metrics: pure functions of arrays. Networks run elsewhere and pass their outputs."""

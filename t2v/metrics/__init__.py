@@ -1,1 +1,0 @@
-"""Metrics: pure functions of arrays. Networks run elsewhere and hand in their results."""

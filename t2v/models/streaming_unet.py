@@ -1,0 +1,162 @@
+"""The base UNet with both memories (Sec. 4, Fig. 2).
+
+Blocks, their names and their weights are diffusers'. Added are an AppearanceMixer for each spatial
+cross-attention (APM), and a FeatureInjector for each skip connection and for the mid block (CAM).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from diffusers.configuration_utils import register_to_config
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from t2v.models.apm import AppearanceMixer
+from t2v.models.attention import TextContext, text_attentions
+from t2v.models.cam import AddInjector, CamFeatures, FeatureInjector
+from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding
+from t2v.models.single_frames import skip_temporal_layers
+from t2v.models.video_unet import EncoderOutput, Timestep, VideoUNet, with_arguments_of
+
+
+class StreamingUNet(VideoUNet):
+    """A VideoUNet that the CAM and the APM act on.
+
+    Untrained memories change nothing: with a stock UNet's weights it computes what that UNet does.
+    """
+
+    @register_to_config
+    @with_arguments_of(VideoUNet)
+    def __init__(
+        self,
+        *,
+        num_text_tokens: int = 77,
+        num_image_tokens: int = 16,
+        injector: str = "attention",
+        injector_head_dim: int = 64,
+        num_frame_embeddings: int = 0,
+        skip_temporal_layers_at_one_frame: bool = False,
+        **base: Any,
+    ):
+        """Builds a UNet with new weights.
+
+        Args:
+            injector: how skips get the conditioning frames: "attention" (the paper's CAM) or "add"
+                (its ablation Add-Cond).
+            num_frame_embeddings: above 0, frame numbers are embedded
+                (frame_embedding.py), and no chunk may be longer. 0 in the paper's stack.
+            skip_temporal_layers_at_one_frame: see single_frames.py.
+            base: arguments of VideoUNet.
+        """
+        super().__init__(**base)
+        config = self.config
+        self.place_embedding = None
+        if num_frame_embeddings:
+            dim = self.time_embedding.linear_2.out_features
+            self.frame_embedding = FrameEmbedding(
+                num_frame_embeddings, config["cross_attention_dim"], dim
+            )
+            self.place_embedding = PlaceEmbedding(dim, config["block_out_channels"][0])
+        # In the order of `text_attentions`.
+        self.mixers = nn.ModuleList(
+            AppearanceMixer(
+                num_text_tokens=num_text_tokens,
+                num_image_tokens=num_image_tokens,
+                token_dim=config["cross_attention_dim"],
+            )
+            for _ in text_attentions(self)
+        )
+        *skip_injectors, self.mid_injector = (
+            _new_injector(injector, channels, injector_head_dim, config["norm_num_groups"])
+            for channels in (*self._skip_channels(), config["block_out_channels"][-1])
+        )
+        self.injectors = nn.ModuleList(skip_injectors)
+        if skip_temporal_layers_at_one_frame:
+            skip_temporal_layers(self)
+
+    def _skip_channels(self) -> list[int]:
+        channels = [self.conv_in.out_channels]
+        blocks: Iterable[Any] = self.down_blocks
+        for block in blocks:
+            channels += [resnet.out_channels for resnet in block.resnets]
+            channels += [downsampler.out_channels for downsampler in block.downsamplers or ()]
+        return channels
+
+    def prepare_text(
+        self,
+        prompt_embeds: Float[Tensor, "b n d"],
+        anchor_tokens: Float[Tensor, "b m d"] | None = None,
+        apm_strength: float = 1.0,
+    ) -> TextContext:
+        """Computes keys and values of every spatial cross-attention, once per video.
+
+        Args:
+            anchor_tokens: from AnchorTokens; None leaves the APM out.
+            apm_strength: scales what the APM mixes into the text, from 0 (nothing) to 2.
+        """
+        layers = text_attentions(self).values()
+        if anchor_tokens is None:
+            return TextContext.of_layers(layers, prompt_embeds)
+        mixed = (mixer(prompt_embeds, anchor_tokens, apm_strength) for mixer in self.mixers)
+        return TextContext.of_layers(layers, prompt_embeds, mixed)
+
+    def forward(  # type: ignore[override] # as in VideoUNet
+        self,
+        latents: Float[Tensor, "b c f h w"],
+        timestep: Timestep,
+        text: TextContext | Float[Tensor, "p t d"],
+        cam: CamFeatures | None = None,
+        first_frame: Int[Tensor, " b"] | None = None,
+    ) -> Float[Tensor, "n c f h w"]:
+        """Predicts noise, v or x0, whichever the weights were trained for.
+
+        Args:
+            text: from `prepare_text`; or plain text embeddings, without APM. Two texts per video,
+                as guidance has them, give two predictions per video.
+            cam: from FeatureExtractor, for as many texts; None leaves the CAM out.
+            first_frame: index within its chunk of each video's first frame; None means 0.
+        """
+        if isinstance(text, Tensor):
+            text = self.prepare_text(text)
+        b, _, f, _, _ = latents.shape
+        n = max(b, text.batch_size)
+        if cam is not None and len(cam.mid) != n:
+            raise ValueError(f"{n} videos of latents, but CAM features of {len(cam.mid)}")
+        # Conditioning frames say better than the text where things are.
+        place_embedding = self.place_embedding if cam is None else None
+        encoded = self.encode(
+            latents, timestep, text, first_frame=first_frame, place_embedding=place_embedding
+        )
+        # x_SC and the mid block's features attend to x_CAM. After the whole encoder, so that what
+        # flows into the mid block stays unmodified.
+        if cam is not None:
+            encoded = self._inject(encoded, cam)
+        return self.decode(encoded, text, num_frames=f)
+
+    def _inject(self, encoded: EncoderOutput, cam: CamFeatures) -> EncoderOutput:
+        *skips, mid = (
+            _attend(injector, features, x_cam)
+            for injector, features, x_cam in zip(
+                (*self.injectors, self.mid_injector),
+                (*encoded.skips, encoded.mid),
+                (*cam.skips, cam.mid),
+                strict=True,
+            )
+        )
+        return EncoderOutput(skips, mid, encoded.time_embedding)
+
+
+def _new_injector(kind: str, channels: int, head_dim: int, norm_groups: int) -> nn.Module:
+    if kind == "add":
+        return AddInjector(channels)
+    if kind != "attention":
+        raise ValueError(f"injector must be attention or add, got {kind!r}")
+    return FeatureInjector(channels, head_dim, norm_groups)
+
+
+def _attend(
+    injector: nn.Module, features: Float[Tensor, "bf c h w"], cam: Float[Tensor, "b c k h w"]
+) -> Float[Tensor, "bf c h w"]:
+    skip = rearrange(features, "(b f) c h w -> b c f h w", b=len(cam))
+    return rearrange(injector(skip, cam), "b c f h w -> (b f) c h w")

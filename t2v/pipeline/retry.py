@@ -1,0 +1,45 @@
+"""Drawing a video again from the chunk in which the GPU's memory ran out."""
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+import torch
+
+from t2v.events import Chunk, Event, Notice
+from t2v.pipeline.offload import Offloader, downgrade_profile, lower_profile
+
+
+Remembered = TypeVar("Remembered")
+
+
+def draw_offloaded(
+    offloader: Offloader | None,
+    draw: Callable[[int, Remembered | None], Generator[Event, None, None]],
+    remember: Callable[[Remembered | None, Chunk], Remembered | None],
+    first_chunk: int,
+    memory: Remembered | None,
+) -> Generator[Event, None, None]:
+    """Yields the events of a video. Where memory runs out, the chunk starts again with less.
+
+    Args:
+        draw: the chunks from a number on, with what is remembered of those before.
+        remember: what is remembered after a chunk.
+
+    Raises:
+        torch.OutOfMemoryError: there is no smaller memory profile.
+    """
+    while True:
+        try:
+            for event in draw(first_chunk, memory):
+                if isinstance(event, Chunk):
+                    first_chunk = event.index + 1
+                    memory = remember(memory, event)
+                yield event
+            return
+        except torch.OutOfMemoryError:
+            if offloader is None or lower_profile(offloader.profile) is None:
+                raise
+        yield Notice(
+            f"The GPU's memory was used up: the video continues at chunk {first_chunk} with the "
+            f"memory profile {downgrade_profile(offloader)}, which is slower."
+        )

@@ -1,0 +1,1 @@
+"""Runs: generations that belong to the server, have a folder each, and can be watched."""

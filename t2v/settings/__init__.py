@@ -1,0 +1,1 @@
+"""Settings: what a video depends on, prompt schedules, and presets."""

@@ -1,0 +1,79 @@
+"""Stages 3 and 4: single images, then clips. The denoiser has no memories yet."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from einops import rearrange
+from jaxtyping import UInt8
+from torch import Tensor
+
+from t2v.training.batches import part
+from t2v.training.clips import Rendered, Teachers, draw_first_chunks, draw_images
+from t2v.training.denoiser import Denoiser, pooled_captions, split_by_name
+from t2v.training.diffusion import DenoiserStage
+from t2v.training.networks import CHUNKING
+from t2v.training.stage import ParameterGroups
+
+
+TEMPORAL_LAYERS = (
+    "temp_convs",
+    "temp_attentions",
+    "transformer_in",
+    "frame_embedding",
+    "place_embedding",
+)
+NEW_LAYER_RATE = 2.0  # layers that a stage adds learn faster than the others
+SHEET_CLIPS = 12
+
+
+class ImagesStage(DenoiserStage):
+    """Single frames first: a frame of a clip costs sixteen times as much to learn from."""
+
+    name = "images"
+    learning_rate = 1e-3
+    batch_size = 32
+
+    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
+        super().__init__(model, teachers, num_steps)
+        if model.unet.frame_embedding is not None:
+            model.unet.frame_embedding.whiten_text(pooled_captions(teachers))
+
+    def draw(self, rng: np.random.Generator, share: float) -> Rendered:
+        count = part(self.batch_size, share)
+        return draw_images(rng, count, self.world, self.tokenizer, self.new_scene)
+
+    def losses(self, batch: Rendered) -> dict[str, Tensor]:
+        return self.loss_of(self.teachers.encode(batch), "image")
+
+    def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
+        frames = self.sample(model, list(self.world.sheet_captions) * 2, num_frames=1)
+        return rearrange(frames, "(r c) f h w d -> (r h) (f c w) d", c=12)
+
+
+class ClipsStage(DenoiserStage):
+    """First chunks of videos teach motion. Single frames still teach where objects are and when."""
+
+    name = "clips"
+    learning_rate = 8e-4
+    batch_size = 8
+    image_batch_size = 48
+
+    def parameter_groups(self) -> ParameterGroups:
+        temporal, others = split_by_name(self.model.unet, TEMPORAL_LAYERS)
+        return [{"params": others}, {"params": temporal, "rate": NEW_LAYER_RATE}]
+
+    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered]:
+        common = self.world, self.tokenizer, self.new_scene
+        images = draw_images(rng, part(self.image_batch_size, share), *common)
+        clips = draw_first_chunks(rng, part(self.batch_size, share), *common)
+        return images, clips._replace(anchors=None)
+
+    def losses(self, batch: Sequence[Rendered]) -> dict[str, Tensor]:
+        images, clips = map(self.loss_of, map(self.teachers.encode, batch), ("image", "clip"))
+        loss = images.pop("loss") + clips.pop("loss")
+        return {"loss": loss, **images, **clips}
+
+    def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
+        captions = list(self.world.sheet_captions)[:SHEET_CLIPS]
+        frames = self.sample(model, captions, CHUNKING.chunk_frames)[:, ::2]
+        return rearrange(frames, "b f h w d -> (b h) (f w) d")

@@ -1,0 +1,270 @@
+"""A run as updates of the page: when it is first shown, while it grows, and at its end."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from t2v.events import Track
+from t2v.runs.events import Failed, Finished
+from t2v.runs.record import ENDED, RunRecord
+from t2v.settings.config import SETTINGS
+from t2v.settings.declaration import Setting
+from t2v.ui.auth import ONLY_WATCHING
+from t2v.ui.form import Form, Updates
+from t2v.ui.labels import LABELS, duration, escaped, in_seconds, seconds_at, size_text
+from t2v.ui.server import MAX_VIEWERS
+from t2v.ui.stage import Screen, Stage
+from t2v.ui.start import begins_with_text
+from t2v.ui.texts.catalogue import listed, tr
+from t2v.ui.urls import address_of, file_name
+
+
+NUM_DIGITS = 12  # of a SHA-256, enough to tell weights apart
+SHOWN_IN_OTHER_ROWS = ("prompt", "num_chunks", "refine", "blending")  # of `facts`
+
+
+class RunView:
+    """The components that show a run, and their updates."""
+
+    def __init__(self, form: Form, stage: Stage):
+        self.form = form
+        self.stage = stage
+
+    @property
+    def outputs(self) -> list[Block]:
+        """All these components, in the order of the answers of /generate."""
+        form, stage, controls = self.form, self.stage, self.stage.controls
+        return [
+            stage.preview.live,
+            stage.status,
+            stage.preview.result,
+            stage.summary,
+            form.settings["seed"],
+            stage.run_id,
+            stage.preview.download,
+            form.stop,
+            stage.refined.live,
+            stage.refined.result,
+            stage.refined.download,
+            stage.compare,
+            stage.compared,
+            controls.timeline,
+            controls.pause,
+            controls.resume,
+            stage.edit.redo,
+            stage.edit.change,
+            stage.share.favourite,
+            stage.share.delete,
+            controls.note,
+            stage.facts,
+            stage.revision,
+            controls.extend,
+            stage.preview.cover,
+            stage.refined.cover,
+            controls.refine,
+            stage.edit.accordion,
+            controls.measures,
+        ]
+
+    def screen(self, track: Track) -> Screen:
+        return self.stage.refined if track == "refined" else self.stage.preview
+
+    def first(self, record: RunRecord, status: str, timeline: str, *, may_change: bool) -> Updates:
+        """A run that is about to be followed.
+
+        Args:
+            status, timeline: HTML.
+            may_change: the visitor may change the run, and not only watch it.
+        """
+        stage, controls = self.stage, self.stage.controls
+        return {
+            stage.status: status,
+            stage.preview.result: file_update(None),
+            stage.summary: summary(record),
+            self.form.settings["seed"]: record.settings.config.seed,
+            stage.run_id: record.id,
+            stage.preview.download: file_update(None),
+            self.form.stop: gr.update(value=tr("Stop"), interactive=may_change),
+            stage.refined.result: file_update(None),
+            stage.refined.download: file_update(None),
+            stage.compare: gr.update(visible=False),
+            stage.compared: file_update(None),
+            controls.timeline: timeline,
+            controls.measures: "",
+            controls.pause: gr.update(value=tr("Pause"), visible=True, interactive=may_change),
+            controls.resume: gr.update(visible=False),
+            controls.refine: gr.update(visible=False),
+            stage.edit.redo: gr.update(interactive=False),
+            controls.extend: gr.update(interactive=may_change),
+            stage.edit.change: gr.update(interactive=may_change),
+            stage.share.favourite: favourite_button(record.is_favourite, may_change),
+            stage.share.delete: gr.update(interactive=False),
+            stage.facts: facts(record),
+            controls.note: gr.update(value=tr(ONLY_WATCHING), visible=not may_change),
+            stage.edit.accordion: gr.update(open=may_change and record.state not in ENDED),
+        }
+
+    def growing(self, record: RunRecord, timeline: str, *, may_redo: bool) -> Updates:
+        """A run whose chunks or settings have changed."""
+        return {
+            self.stage.controls.timeline: timeline,
+            self.stage.edit.redo: gr.update(interactive=may_redo),
+            self.stage.facts: facts(record),
+        }
+
+    def last(
+        self,
+        record: RunRecord,
+        end: Finished | Failed,
+        status: str,
+        timeline: str,
+        *,
+        has_chunks: bool,
+        may_change: bool,
+    ) -> Updates:
+        """A run that has ended."""
+        stage, controls = self.stage, self.stage.controls
+        is_complete = record.state == "finished"
+        preview_name, refined_name = (file_name(record, end) for end in (".mp4", "-refined.mp4"))
+        return {
+            stage.status: status,
+            stage.preview.result: file_update(end.path, preview_name),
+            stage.summary: summary(record),
+            self.form.settings["seed"]: record.settings.config.seed,
+            stage.run_id: record.id,
+            stage.preview.download: file_update(end.path, preview_name),
+            self.form.stop: gr.update(value=tr("Stop"), interactive=False),
+            stage.refined.result: file_update(end.refined_path, refined_name),
+            stage.refined.download: file_update(end.refined_path, refined_name),
+            stage.compare: gr.update(visible=end.refined_path is not None),
+            controls.timeline: timeline,
+            controls.pause: gr.update(value=tr("Pause"), visible=False),
+            controls.resume: gr.update(visible=not is_complete, interactive=may_change),
+            controls.extend: gr.update(interactive=may_change),
+            controls.refine: gr.update(
+                visible=has_chunks and not record.settings.config.refine, interactive=may_change
+            ),
+            stage.edit.redo: gr.update(interactive=has_chunks and may_change),
+            stage.edit.change: gr.update(interactive=may_change and not is_complete),
+            stage.share.favourite: favourite_button(record.is_favourite, may_change),
+            stage.share.delete: gr.update(interactive=may_change),
+            stage.facts: facts(record),
+        }
+
+    def empty_players(self) -> Updates:
+        """Empties the live players of another run.
+
+        A plain None would be a segment of their streams. Each player needs an update of its own:
+        Gradio takes the value out of an update when it sends it.
+        """
+        return {
+            self.stage.preview.live: gr.update(value=None),
+            self.stage.refined.live: gr.update(value=None),
+        }
+
+
+def shows_run(view: RunView) -> dict[str, Any]:
+    """Options of an event that shows a run until it ends."""
+    return {
+        "outputs": view.outputs,
+        "show_progress": "hidden",  # the status box says more; errors are toasts
+        "concurrency_limit": MAX_VIEWERS,
+    }
+
+
+def favourite_button(is_favourite: bool, may_change: bool = True) -> dict[str, Any]:
+    text = tr("★ Favourite") if is_favourite else tr("☆ Favourite")
+    return gr.update(value=text, interactive=may_change)
+
+
+def file_update(path: Path | None, name: str = "") -> dict[str, Any]:
+    """An update of a component that is visible when its file exists.
+
+    Args:
+        name: of the downloaded file.
+    """
+    return gr.update(value=path and address_of(path, name), visible=path is not None)
+
+
+def summary(record: RunRecord) -> dict[str, Any]:
+    """A run as JSON, without paths of this machine."""
+    return {
+        "id": record.id,
+        "state": record.state,
+        "message": record.message,
+        "created": record.created,
+        "version": record.version,
+        "num_frames": record.num_frames,
+        "num_refined_frames": record.num_refined_frames,
+        "video_seconds": record.num_frames / record.settings.fps,
+        "seconds": round(record.seconds, 3),
+        "peak_memory": record.peak_memory,
+        "peak_gpu_memory": record.peak_gpu_memory,
+        "is_favourite": record.is_favourite,
+        "settings": record.settings.to_json(),
+    }
+
+
+def facts(record: RunRecord) -> str:
+    """HTML of everything that a run depends on; settings that are empty are left out."""
+    settings = record.settings
+    config, refiner = settings.config, settings.refiner
+    first, *changes = config.prompts
+    rows = {tr(LABELS["prompt"]): first.text}
+    for change in changes:
+        time = in_seconds(seconds_at(settings, change.chunk), 1)
+        rows[tr("From {time}", time=time)] = change.text
+    rows[tr("Begins with")] = begins_with_text(settings.begins_with)
+    rows[tr(LABELS["preset"])] = settings.preset
+    rows[tr(LABELS["num_chunks"])] = tr(
+        "{chunks}: {frames} frames, {time} at {fps} fps",
+        chunks=config.num_chunks,
+        frames=settings.num_frames,
+        time=in_seconds(settings.num_frames / settings.fps, 1),
+        fps=settings.fps,
+    )
+    rows |= {
+        tr(declared.label): value_text(declared, getattr(config, name))
+        for name, declared in SETTINGS.items()
+        if name not in SHOWN_IN_OTHER_ROWS
+    }
+    if refiner:
+        rows[tr("Refined")] = tr(
+            "to {size}, {steps} steps, {blending} blending",
+            size=size_text(refiner.display_size),
+            steps=refiner.num_inference_steps,
+            blending=config.blending,
+        )
+    made = f"{str(record.created)[:16].replace('T', ' ')} UTC"
+    if record.state in ENDED:
+        made = tr("{moment}, in {time}", moment=made, time=duration(record.seconds))
+    rows[tr("Made")] = made
+    used = f"{record.peak_memory / 1e9:.1f} GB" if record.peak_memory else ""
+    if record.peak_gpu_memory:
+        of_gpu = tr("{gigabytes} GB of the GPU", gigabytes=f"{record.peak_gpu_memory / 1e9:.1f}")
+        used = listed(used, of_gpu)
+    rows[tr("Peak memory")] = used
+    versions = {"longtake": record.version, **record.versions}
+    rows[tr("Versions")] = ", ".join(f"{name} {version}" for name, version in versions.items())
+    weights = (f"{name} {digest[:NUM_DIGITS]}" for name, digest in record.weights.items())
+    rows[tr("Weights (SHA-256)")] = ", ".join(weights)
+    items = (
+        f"<div><dt>{escaped(name)}</dt><dd>{escaped(text)}</dd></div>"
+        for name, text in rows.items()
+        if text
+    )
+    return f"<dl>{''.join(items)}</dl>"
+
+
+def value_text(declared: Setting, value: Any) -> str:
+    """A setting's value as people read it; "" for one that was left empty."""
+    match declared.kind:
+        case "switch":
+            return tr("on") if value else tr("off")
+        case "number":
+            return f"{value:g}"
+        case "size":
+            return size_text(value) if value else ""
+    return str(value)

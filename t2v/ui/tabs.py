@@ -1,0 +1,83 @@
+"""Open tabs: each shows one run at a time, the one that was asked for last."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import gradio as gr
+
+
+CLOSING_TIME = 0.3  # seconds that Gradio may take to close the stream of the run before
+
+
+class TabRegistry:
+    """Every open tab shows one run at a time: the one that was asked for last."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Claim] = {}
+        self._side_tasks: defaultdict[str, set[Claim]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def claim(self, request: gr.Request | None) -> AsyncIterator["Claim"]:
+        """Wait until the tab's previous stream has ended, then claim the tab.
+
+        Programs may watch any number of runs.
+        """
+        tab = tab_of(request)
+        before = self._claims.get(tab) if tab else None
+        claim = self._claims[tab] = Claim(is_first=before is None, is_tab=bool(tab))
+        for side_task in self._side_tasks.get(tab, ()) if tab else ():
+            side_task.is_over = True
+        try:
+            if before:
+                before.is_over = True
+                await before.has_left.wait()
+                await asyncio.sleep(CLOSING_TIME)
+            yield claim
+        finally:
+            claim.has_left.set()
+            if self._claims.get(tab) is claim:
+                del self._claims[tab]
+
+    def is_claimed(self, request: gr.Request | None) -> bool:
+        """Whether the tab follows a run that has yet to end."""
+        return tab_of(request) in self._claims
+
+    @contextmanager
+    def side_task(self, request: gr.Request | None) -> Iterator["Claim"]:
+        """For a second stream of a tab: it is over as soon as the tab opens another run.
+
+        This is not left to the browser: an event that it cancels may still deliver an answer.
+        """
+        tab = tab_of(request)
+        claim = Claim(is_first=True)
+        self._side_tasks[tab].add(claim)
+        try:
+            yield claim
+        finally:
+            self._side_tasks[tab].remove(claim)
+            if not self._side_tasks[tab]:
+                del self._side_tasks[tab]
+
+
+class Claim:
+    """A tab shows a run until the claim `is_over`.
+
+    Args:
+        is_first: the tab did not show another run, which would still be in its players.
+        is_tab: it is the page that watches, and not a program.
+    """
+
+    def __init__(self, *, is_first: bool, is_tab: bool = True):
+        self.is_first = is_first
+        self.is_tab = is_tab
+        self.is_over = False
+        self.has_left = asyncio.Event()
+
+
+def tab_of(request: gr.Request | None) -> str:
+    """The same for all requests of one open page; "" for programs."""
+    if request is None or getattr(request, "headers", {}).get("x-gradio-user") != "app":
+        return ""
+    return request.session_hash or ""

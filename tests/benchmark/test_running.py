@@ -1,0 +1,192 @@
+"""A benchmark with a small stack: from nothing, stopped and continued, continued wrongly."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from t2v.errors import ConfigError, MediaError
+from t2v.evaluation.benchmark import command, sanity
+from t2v.evaluation.benchmark.command import Job, run_job
+from t2v.evaluation.benchmark.folder import read_video, write_values, write_video
+from t2v.evaluation.benchmark.given import GivenVideo
+from t2v.evaluation.benchmark.making import boundaries_of
+from t2v.evaluation.benchmark.plan import Wish, make_plan, prompts_of, read_prompts
+from t2v.evaluation.benchmark.suites import SUITES
+from t2v.evaluation.metrics.mawe import Sizes
+from t2v.settings.presets import list_presets
+from tests.support.small_stack import new_stack
+
+
+DEFAULTS = {"num_inference_steps": 1, "guidance_scale": 1.0, "scheduler": "unipc"}
+PRESET = replace(list_presets()["shapes"], defaults=DEFAULTS)
+PROMPTS = read_prompts(prompts_of(PRESET))
+ARMS = ("cam", "no-cam", "real", "shuffled", "frozen")
+
+
+@pytest.fixture
+def benchmark(tmp_path, monkeypatch):
+    """Runs a suite in a folder, with random weights: benchmark("conditioning", num_prompts=2)."""
+    stack = new_stack((64, 64))
+    monkeypatch.setattr(command, "load_stack", lambda _, **__: stack)
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
+
+    def benchmark(*names, out=tmp_path / "bench", arms=ARMS, tell=lambda line: None, **wish):
+        wish = Wish(**{"num_prompts": 2, "num_chunks": 3, "quick": True} | wish)
+        plans = []
+        for name in names:
+            own = tuple(arm for arm in arms if arm in SUITES[name].arms)
+            plans.append(make_plan(SUITES[name], PRESET, PROMPTS, replace(wish, arms=own)))
+        out.mkdir(exist_ok=True)
+        job = Job(
+            preset=PRESET, prompts=PROMPTS, plans=tuple(plans), flow="dis", out=out, quick=True
+        )
+        run_job(job, tell)
+        return out
+
+    return benchmark
+
+
+def read_report(out, suite="conditioning"):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads((out / suite / "report.json").read_text(), parse_constant=refuse)
+
+
+def test_a_benchmark_writes_videos_report_table_and_pictures(benchmark):
+    lines = []
+    out = benchmark("conditioning", tell=lines.append)
+    assert lines[0] == "10 videos, of which 0 are done already"
+    assert lines[1].startswith("about ")
+    videos = {
+        arm: read_video(out / "videos" / "3" / arm / "000-0.npy") for arm in ("cam", "no-cam")
+    }
+    first = read_video(out / "first" / "000-0.npy")
+    for video in videos.values():
+        assert video.shape == (32, 64, 64, 3)
+        np.testing.assert_array_equal(video[:16], first)
+    assert not np.array_equal(videos["cam"], videos["no-cam"])
+
+    report = read_report(out)
+    assert list(report["arms"]) == list(ARMS)
+    seam = report["metrics"]["seam_ratio"]
+    assert seam["arms"]["cam"]["videos"] == 2
+    assert seam["ranked_above_real"] == ["frozen"]
+    assert report["metrics"]["mawe_code"]["arms"]["frozen"]["missing"] == {"stagnant": 2}
+    assert report["metrics"]["adherence"]["arms"]["real"]["value"] == 1
+
+    table = (out / "conditioning" / "table.md").read_text()
+    assert "paper, other model" in table
+    assert "**Ranks `frozen` above real video: not to be headlined.**" in table
+    for picture in ("per_chunk.png", "contact.png", "xt/000-0.png", "xt/001-0.png"):
+        with Image.open(out / "conditioning" / picture) as opened:
+            assert min(opened.size) > 50
+
+
+class StoppedError(Exception):
+    """Stands for the end of the process."""
+
+
+def test_a_stopped_benchmark_goes_on_and_says_the_same(benchmark, tmp_path):
+    whole = benchmark("conditioning", out=tmp_path / "whole")
+
+    def stop_after_three(line):
+        if line.startswith("conditioning: real, prompt 1"):
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        benchmark("conditioning", tell=stop_after_three)
+    out = tmp_path / "bench"
+    (out / "videos" / "3" / "shuffled").mkdir(parents=True)
+    (out / "videos" / "3" / "shuffled" / ".000-0.npy.part").write_bytes(b"half of it")
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
+    assert len(done) == 4  # the first chunk and three videos
+    lines = []
+    benchmark("conditioning", tell=lines.append)
+    assert lines[0] == "10 videos, of which 3 are done already"
+    assert all(path.stat().st_mtime_ns == time for path, time in done.items())
+    assert read_report(out)["metrics"] == read_report(whole)["metrics"]
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_finished_benchmark_draws_nothing_again(benchmark, monkeypatch):
+    benchmark("context", arms=("frozen",))
+
+    def load_again(*args, **options):
+        raise AssertionError("this is done already")
+
+    monkeypatch.setattr(command, "load_stack", load_again)
+    lines = []
+    benchmark("context", arms=("frozen",), tell=lines.append)
+    assert lines[0] == "2 videos, of which 2 are done already"
+
+
+def test_suites_share_videos_of_one_length(benchmark):
+    lines = []
+    benchmark("conditioning", "context", arms=("cam", "frozen", "cam-2"), tell=lines.append)
+    assert lines[0] == "6 videos, of which 0 are done already"
+
+
+def test_a_folder_of_other_settings_is_refused(benchmark, monkeypatch):
+    benchmark("context", arms=("frozen",), num_prompts=1)
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=64))
+    with pytest.raises(ConfigError, match="was begun with another protocol sizes: numbers of both"):
+        benchmark("context", arms=("frozen",), num_prompts=1)
+
+
+def test_beginnings_of_videos_are_measured_for_stability(benchmark):
+    out = benchmark("stability", arms=("cam", "real"), num_prompts=1, num_chunks=5)
+    lengths = read_report(out, "stability")["lengths"]
+    assert list(lengths) == ["40"]  # of 48 frames; the suite asks for 56 and 72 too
+    cam = lengths["40"]["mawe_ratio"]["cam"]["value"]
+    assert cam != read_report(out, "stability")["metrics"]["mawe_ratio"]["arms"]["cam"]["value"]
+    assert "## After 40 frames" in (out / "stability" / "table.md").read_text()
+
+
+def test_boundaries_are_those_of_the_arm():
+    assert boundaries_of("cam", PRESET, 4) == [16, 24, 32]
+    assert boundaries_of("cam-1", PRESET, 4) == [16, 31]
+    assert boundaries_of("gen-l", PRESET, 4) == [16, 24, 32]
+    assert boundaries_of("joint", PRESET, 5) == [24, 40]
+
+
+def test_a_video_is_cut_to_its_length_and_refused_if_too_short(tmp_path):
+    pieces = [np.full((3, 4, 5, 3), value, np.uint8) for value in (1, 2, 3)]
+    write_video(tmp_path / "a" / "video.npy", iter(pieces), 7)
+    assert read_video(tmp_path / "a" / "video.npy")[:, 0, 0, 0].tolist() == [1, 1, 1, 2, 2, 2, 3]
+    with pytest.raises(MediaError, match="has 9 frames, not 10"):
+        write_video(tmp_path / "short.npy", iter(pieces), 10)
+    assert not (tmp_path / "short.npy").exists()
+    (tmp_path / "short.npy").write_bytes(b"")
+    with pytest.raises(MediaError, match="delete it, and it is made again"):
+        read_video(tmp_path / "short.npy")
+
+
+def test_no_report_can_hold_a_number_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_values(tmp_path / "report.json", {"value": float("nan")})
+
+
+def test_given_videos_are_measured_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
+    frames = np.random.default_rng(0).integers(0, 255, (24, 20, 28, 3), np.uint8)
+    given = GivenVideo("3f9a" * 6, "a red | star", "compressed", [16], lambda: frames)
+    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
+    run_job(replace(job, given=(given,)), lambda line: None)
+    [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
+    assert row["num_frames"] == 24
+    assert row["measures"]["seam_ratio"]["value"] == pytest.approx(1, abs=0.1)
+    assert "| prompt | a red / star |" in (tmp_path / "runs" / "table.md").read_text()
+
+
+def test_metrics_rank_spoilt_videos_below_real_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=128, warp=128))
+    monkeypatch.setattr(sanity, "NUM_SCENES", 2)
+    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
+    run_job(replace(job, has_sanity=True), lambda line: None)
+    rows = json.loads((tmp_path / "sanity" / "report.json").read_text())["rows"]
+    assert len(rows) == sum(map(len, sanity.ORDERS.values()))
+    assert {(one["spoilt"], one["metric"]) for one in rows if one["share"] < 1} == set()

@@ -1,0 +1,71 @@
+"""Means, paired differences and criteria over prompts; numbers that were worked out by hand."""
+
+import numpy as np
+import pytest
+
+from t2v.evaluation.benchmark.criteria import excess_ratio, found
+from t2v.evaluation.benchmark.statistics import Column, column_of, compare, summarize
+from t2v.evaluation.benchmark.table import number, with_ends
+
+
+def column(*values, seeds=1):
+    keys = [(i // seeds, i % seeds) for i in range(len(values))]
+    return Column({k: v for k, v in zip(keys, values, strict=True) if v is not None}, {})
+
+
+def test_seeds_of_a_prompt_are_averaged_before_prompts_are():
+    found = summarize(column(1.0, 3.0, 10.0, None, seeds=2))
+    assert found["value"] == 6.0  # of 2 and 10
+    assert (found["prompts"], found["videos"]) == (2, 3)
+
+
+def test_differences_are_taken_prompt_by_prompt():
+    """Prompts differ much, arms by 1 on each of them: the interval of the difference is narrow."""
+    theirs = column(0.0, 100.0, 200.0, 300.0, 400.0)
+    ours = column(1.0, 101.0, 201.0, 301.0, 401.0)
+    difference = compare(ours, theirs)
+    assert (difference["value"], difference["low"], difference["high"]) == (1.0, 1.0, 1.0)
+    assert summarize(ours)["high"] - summarize(ours)["low"] > 100
+
+
+def test_prompts_without_a_value_in_one_arm_are_not_compared():
+    difference = compare(column(1.0, None, 3.0), column(None, 5.0, 4.0))
+    assert (difference["value"], difference["prompts"]) == (-1.0, 1)
+
+
+def test_few_prompts_have_no_interval_and_none_have_no_value():
+    three = summarize(column(1.0, 2.0, 3.0))
+    assert (three["value"], three["low"], three["high"]) == (2.0, None, None)
+    none = summarize(column())
+    assert none["value"] is none["low"] is None
+
+
+def test_reasons_for_missing_values_are_counted():
+    measures = {
+        (0, 0): {"mawe_code": {"value": 0.5}},
+        (1, 0): {"mawe_code": {"value": None, "reason": "stagnant"}},
+        (2, 0): {"mawe_code": {"value": None, "reason": "stagnant"}},
+        (3, 0): {},
+    }
+    read = column_of(measures, "mawe_code")
+    assert read.values == {(0, 0): 0.5}
+    assert read.missing == {"stagnant": 2, "not measured": 1}
+
+
+def test_a_criterion_is_met_unmet_or_unknown():
+    pairs = np.array([[1.2, 2.0]] * 5)
+    assert excess_ratio(pairs) == pytest.approx(0.2)
+    ask = ("seams", pairs, excess_ratio)
+    assert found(*ask, lambda _, __, high: high <= 0.5)["met"] is True
+    assert found(*ask, lambda _, __, high: high <= 0.1)["met"] is False
+    assert found("seams", pairs[:3], excess_ratio, lambda *_: True)["met"] is None
+    without_seams = found("seams", np.ones((5, 2)), excess_ratio, lambda *_: True)
+    assert (without_seams["met"], without_seams["value"]) == (None, None)  # 0 / 0
+
+
+def test_numbers_are_short():
+    assert [number(x) for x in (0, 0.00312, 0.01234, 1.2345, 56.78, 518.56, -0.5)] == [
+        "0", "0.003", "0.0123", "1.23", "56.8", "519", "-0.5",
+    ]  # fmt: skip
+    assert with_ends({"value": 1.5, "low": 1.0, "high": 2.0}) == "1.5 [1, 2]"
+    assert with_ends({"value": 1.5, "low": None, "high": None}) == "1.5"

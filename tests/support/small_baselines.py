@@ -1,0 +1,275 @@
+"""Small baselines with random weights, in the files that the real ones have."""
+
+import json
+from dataclasses import replace
+
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderKLTemporalDecoder,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    I2VGenXLUNet,
+    MotionAdapter,
+    PNDMScheduler,
+    SparseControlNetModel,
+    UNet2DConditionModel,
+    UNetSpatioTemporalConditionModel,
+)
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from t2v.settings.chunking import Chunking
+from t2v.settings.presets import list_presets
+from tests.support.small_stack import randomize
+
+
+FRAME_SIZE = (16, 24)
+TEXT_DIM, IMAGE_DIM, MAX_TOKENS = 12, 20, 17
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SPECIAL = ("<|startoftext|>", "<|endoftext|>")
+VAE = {
+    "block_out_channels": (8, 8),
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "norm_num_groups": 4,
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+}
+TEMPORAL_VAE = {  # its groups have 32 channels, whatever the config says
+    "block_out_channels": (32, 32),
+    "layers_per_block": 1,
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+}
+IMAGE_UNET = {
+    "sample_size": 8,
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": (8, 16),
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    "layers_per_block": 1,
+    "cross_attention_dim": TEXT_DIM,
+    "attention_head_dim": 2,
+    "norm_num_groups": 4,
+}
+SVD_UNET = {
+    "in_channels": 8,
+    "out_channels": 4,
+    "block_out_channels": (32, 64),
+    "down_block_types": ("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+    "up_block_types": ("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+    "layers_per_block": 1,
+    "cross_attention_dim": IMAGE_DIM,
+    "num_attention_heads": (2, 4),
+    "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 24,
+}
+SVD_SCHEDULE = {  # as published
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "interpolation_type": "linear",
+    "prediction_type": "v_prediction",
+    "sigma_max": 700.0,
+    "sigma_min": 0.002,
+    "timestep_spacing": "leading",
+    "timestep_type": "continuous",
+    "steps_offset": 1,
+    "use_karras_sigmas": True,
+}
+TURBO_SCHEDULE = {  # as published
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "timestep_spacing": "trailing",
+    "steps_offset": 1,
+}
+I2VGEN_UNET = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("CrossAttnDownBlock3D", "DownBlock3D"),
+    "up_block_types": ("UpBlock3D", "CrossAttnUpBlock3D"),
+    "layers_per_block": 1,
+    "cross_attention_dim": TEXT_DIM,
+    "attention_head_dim": 4,
+    "norm_num_groups": 4,
+}
+I2VGEN_SCHEDULE = {  # as published
+    "beta_schedule": "squaredcos_cap_v2",
+    "clip_sample": False,
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "set_alpha_to_one": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+SD_SCHEDULE = {  # as published
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+}
+ADAPTER = {
+    "block_out_channels": (8, 16),
+    "motion_layers_per_block": 1,
+    "motion_num_attention_heads": 2,
+    "motion_norm_num_groups": 4,
+    "motion_max_seq_length": 12,
+    "use_motion_mid_block": False,
+}
+CONTROLNET = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("CrossAttnDownBlockMotion", "DownBlockMotion"),
+    "layers_per_block": 1,
+    "cross_attention_dim": TEXT_DIM,
+    "attention_head_dim": 2,
+    "norm_num_groups": 4,
+    "motion_max_seq_length": 12,
+    "motion_num_attention_heads": 2,
+    "conditioning_embedding_out_channels": (8,),
+}
+CHUNKS = {  # small ones, by preset
+    "svd": Chunking(5, 1),
+    "svd-xt": Chunking(7, 1),
+    "i2vgen-xl": Chunking(5, 1),
+    "sparsectrl": Chunking(6, 2),
+    "freenoise": Chunking(8, 0),  # windows of 8 frames, 4 apart
+}
+
+STREAMED = ("svd", "i2vgen-xl", "sparsectrl")  # one preset of each base
+
+
+def write_tokenizer(folder):
+    """CLIP's two files, for a vocabulary of letters."""
+    folder.mkdir(parents=True)
+    tokens = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), *SPECIAL]
+    ids = {token: number for number, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(ids))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    config = {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": MAX_TOKENS,
+        "bos_token": SPECIAL[0],
+        "eos_token": SPECIAL[1],
+        "pad_token": SPECIAL[1],
+        "unk_token": SPECIAL[1],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return len(tokens)
+
+
+def write_text_encoder(folder, seed):
+    num_tokens = write_tokenizer(folder / "tokenizer")
+    config = CLIPTextConfig(
+        vocab_size=num_tokens,
+        hidden_size=TEXT_DIM,
+        intermediate_size=20,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        max_position_embeddings=MAX_TOKENS,
+        bos_token_id=num_tokens - 2,
+        eos_token_id=num_tokens - 1,
+        pad_token_id=num_tokens - 1,
+    )
+    randomize(CLIPTextModel(config), seed).save_pretrained(folder / "text_encoder")
+
+
+def write_image_encoder(folder, seed, projection_dim=IMAGE_DIM):
+    config = CLIPVisionConfig(
+        hidden_size=14,
+        intermediate_size=22,
+        projection_dim=projection_dim,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=224,
+        patch_size=112,
+    )
+    model = CLIPVisionModelWithProjection(config)
+    randomize(model, seed).save_pretrained(folder / "image_encoder")
+    CLIPImageProcessor().save_pretrained(folder / "feature_extractor")
+
+
+def write_vae(folder, seed):
+    vae = AutoencoderKL(**VAE, up_block_types=("UpDecoderBlock2D",) * 2)
+    randomize(vae, seed).save_pretrained(folder / "vae")
+
+
+def write_text_to_image(folder):
+    randomize(UNet2DConditionModel(**IMAGE_UNET), 11).save_pretrained(folder / "unet")
+    write_vae(folder, 12)
+    write_text_encoder(folder, 13)
+    EulerDiscreteScheduler(**TURBO_SCHEDULE).save_pretrained(folder / "scheduler")
+
+
+def write_svd(folder):
+    unet = randomize(UNetSpatioTemporalConditionModel(**SVD_UNET), 1)
+    unet.save_pretrained(folder / "unet")
+    randomize(AutoencoderKLTemporalDecoder(**TEMPORAL_VAE), 2).save_pretrained(folder / "vae")
+    write_image_encoder(folder, 3)
+    EulerDiscreteScheduler(**SVD_SCHEDULE).save_pretrained(folder / "scheduler")
+
+
+def write_i2vgen_xl(folder):
+    randomize(I2VGenXLUNet(**I2VGEN_UNET), 21).save_pretrained(folder / "unet")
+    write_vae(folder, 22)
+    write_image_encoder(folder, 23, TEXT_DIM)
+    write_text_encoder(folder, 24)
+    DDIMScheduler(**I2VGEN_SCHEDULE).save_pretrained(folder / "scheduler")
+
+
+def write_stable_diffusion(folder):
+    randomize(UNet2DConditionModel(**IMAGE_UNET), 31).save_pretrained(folder / "unet")
+    write_vae(folder, 32)
+    write_text_encoder(folder, 33)
+    PNDMScheduler(**SD_SCHEDULE).save_pretrained(folder / "scheduler")
+
+
+def write_motion_adapter(folder):
+    randomize(MotionAdapter(**ADAPTER), 34).save_pretrained(folder)
+
+
+def write_sparsectrl(folder):
+    randomize(SparseControlNetModel(**CONTROLNET), 35).save_pretrained(folder)
+
+
+WRITERS = {
+    "ali-vilab/i2vgen-xl": write_i2vgen_xl,
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": write_stable_diffusion,
+    "guoyww/animatediff-motion-adapter-v1-5-3": write_motion_adapter,
+    "guoyww/animatediff-sparsectrl-rgb": write_sparsectrl,
+    "stabilityai/stable-video-diffusion-img2vid": write_svd,
+    "stabilityai/stable-video-diffusion-img2vid-xt": write_svd,
+    "stabilityai/sd-turbo": write_text_to_image,
+}
+
+
+def write_published(home, preset):
+    """The repositories of a preset below `home`, as OWNER/REPOSITORY, with random weights."""
+    for source in preset.sources:
+        folder = home / source.repo
+        if not folder.exists():
+            WRITERS[source.repo](folder)
+    return home
+
+
+def small_preset(name, folder):
+    """A shipped preset, small, with its weights in `folder`."""
+    preset = list_presets()[name]
+    sources = tuple(
+        replace(source, gigabytes=0.001, installed_gigabytes=0.001) for source in preset.sources
+    )
+    return replace(
+        preset,
+        title=f"{preset.title}, random weights: its numbers mean nothing",
+        weights=str(folder),
+        sources=sources,
+        frame_size=FRAME_SIZE,
+        display_size=FRAME_SIZE,
+        chunking=CHUNKS[name],
+    )
