@@ -48,11 +48,6 @@ def run(extractor, latents, text, encoded):
         return extractor(latents, 500, extractor.prepare_text(text), encoded)
 
 
-def assert_same_features(actual, expected, **tolerance):
-    torch.testing.assert_close(actual.skips, expected.skips, **tolerance)
-    torch.testing.assert_close(actual.mid, expected.mid, **tolerance)
-
-
 def test_untrained_injector_changes_nothing(injector, skip, cam):
     torch.testing.assert_close(injector(skip, cam), skip)
 
@@ -93,7 +88,7 @@ def test_untrained_extractor_is_the_unet_it_was_copied_from(unet):
         unet(latents[:, :, :COND_FRAMES], 500, text)
     hook.remove()
     cam = run(extractor, latents, text, extractor.encode_frames(some_cond_frames()))
-    torch.testing.assert_close(cam.mid.transpose(1, 2).flatten(0, 1), seen[0])
+    torch.testing.assert_close(cam[-1].transpose(1, 2).flatten(0, 1), seen[0])
 
 
 def test_the_copy_has_its_own_weights(unet):
@@ -102,11 +97,13 @@ def test_the_copy_has_its_own_weights(unet):
     assert unet.conv_in.weight.any()
 
 
-def test_there_is_one_feature_map_per_skip_connection(unet, extractor):
+def test_there_is_one_feature_map_per_injector(unet, extractor):
     cam = run(extractor, some_latents(), some_text(), extractor.encode_frames(some_cond_frames()))
-    channels = [injector.proj_in.in_features for injector in unet.injectors]
-    assert [skip.shape[1] for skip in cam.skips] == channels
-    assert {skip.shape[2] for skip in cam.skips} == {COND_FRAMES}
+    channels = [
+        injector.proj_in.in_features for injector in (*unet.injectors, unet.mid_injector)
+    ]
+    assert [features.shape[1] for features in cam] == channels
+    assert {features.shape[2] for features in cam} == {COND_FRAMES}
 
 
 def test_only_the_first_latent_frames_are_read(extractor):
@@ -117,14 +114,14 @@ def test_only_the_first_latent_frames_are_read(extractor):
     )
     before = run(extractor, latents, text, encoded)
     latents[:, :, COND_FRAMES:] += 1
-    assert_same_features(run(extractor, latents, text, encoded), before)
+    torch.testing.assert_close(run(extractor, latents, text, encoded), before)
 
 
 def test_conditioning_frames_matter(extractor):
     latents, text, frames = some_latents(), some_text(), some_cond_frames()
     one = run(extractor, latents, text, extractor.encode_frames(frames))
     other = run(extractor, latents, text, extractor.encode_frames(-frames))
-    assert not torch.allclose(one.mid, other.mid)
+    assert not torch.allclose(one[-1], other[-1])
 
 
 def test_frames_encoded_once_serve_both_texts_and_all_steps(extractor):
@@ -136,7 +133,7 @@ def test_frames_encoded_once_serve_both_texts_and_all_steps(extractor):
     assert len(calls) == 1
 
     both_halves = extractor.encode_frames(frames.repeat(2, 1, 1, 1, 1))
-    assert_same_features(once, run(extractor, latents, text, both_halves), atol=1e-5, rtol=0)
+    torch.testing.assert_close(once, run(extractor, latents, text, both_halves), atol=1e-5, rtol=0)
 
 
 def test_frames_of_the_wrong_size_are_refused(extractor):
@@ -156,4 +153,4 @@ def test_features_change_with_the_noise(extractor):
     encoded = extractor.encode_frames(some_cond_frames())
     one = run(extractor, some_latents(), some_text(), encoded)
     other = run(extractor, -some_latents(), some_text(), encoded)
-    assert not torch.allclose(one.mid, other.mid)
+    assert not torch.allclose(one[-1], other[-1])

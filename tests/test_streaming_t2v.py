@@ -183,7 +183,7 @@ def test_guidance_doubles_the_batch_and_scale_1_turns_it_off(stack, config, guid
     batches = []
     for network in (stack.unet, stack.text_encoder, stack.image_encoder):
         network.register_forward_hook(lambda module, inputs, output: batches.append(len(output)))
-    stack.extractor.register_forward_hook(lambda module, inputs, cam: batches.append(len(cam.mid)))
+    stack.extractor.register_forward_hook(lambda module, inputs, cam: batches.append(len(cam[0])))
     frames_of(stack, replace(config, guidance_scale=guidance_scale))
     assert set(batches) == {batch}
 

@@ -8,6 +8,7 @@ from t2v.errors import ConfigError, MediaError
 from t2v.training.options import (
     ARM_INJECTORS,
     check_arm,
+    check_base,
     check_processes,
     check_until,
     parse_steps,
@@ -44,6 +45,11 @@ def add(commands: Commands) -> None:
         metavar="FOLDER",
         help="Weights of this world whose autoencoder, probe and encoders are taken as they are.",
     )
+    command.add_argument(
+        "--base",
+        default="unet",
+        help="The base model: unet, as in the paper, or transformer (default: %(default)s).",
+    )
     command.add_argument("--until", help="Stop after this stage (default: the last).")
     command.add_argument(
         "--steps",
@@ -72,9 +78,12 @@ def run(options: argparse.Namespace) -> int:
     parse_steps(options.steps)
     check_until(options.until)
     check_processes(options.processes)
+    base = check_base(options.base)
 
     if options.arm is not None:
         check_arm(options.arm)
+        if base != "unet":
+            raise ConfigError("--arm trains on the preset shapes, whose base model is a UNet")
 
     from t2v.settings.presets import find_preset
     from t2v.worlds import find_world, world_of
@@ -105,7 +114,8 @@ def run(options: argparse.Namespace) -> int:
         work=options.work,
         steps=steps,
         until=until,
-        base=options.start_from,
+        base=base,
+        start_from=options.start_from,
         trained=options.trained,
     )
     train(training, num_processes)

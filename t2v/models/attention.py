@@ -124,15 +124,24 @@ class AttentionRunner:
         hidden_states: Float[Tensor, "bf s c"],
         encoder_hidden_states: TextContext | Tensor | None = None,
         attention_mask: None = None,  # noqa: ARG002  # diffusers passes it
+        num_frames: int = 1,
     ) -> Float[Tensor, "bf s c"]:
+        """Attends to the text or to the features themselves.
+
+        Args:
+            num_frames: without text, of the frames that attend to each other (joint attention over
+                space and time); 1 keeps every frame alone.
+        """
         if isinstance(encoder_hidden_states, TextContext):
             k, v = encoder_hidden_states.of(attn)
         else:
-            source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+            source = encoder_hidden_states
+            if source is None:
+                source = rearrange(hidden_states, "(b g) s c -> b (g s) c", g=num_frames)
             k, v = attn.to_k(source), attn.to_v(source)
 
-        # All frames of a video attend to the same text: they form one sequence of queries
-        # (g = frames), so that the text need not be repeated. Without text g is 1.
+        # All frames of a video attend to the same text, or to all of its frames: they form one
+        # sequence of queries (g = frames), so that keys and values need not be repeated.
         q = rearrange(
             attn.to_q(hidden_states), "(b g) s (m d) -> b m (g s) d", b=len(k), m=attn.heads
         )

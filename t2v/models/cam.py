@@ -1,15 +1,17 @@
 """Conditional Attention Module (CAM): the short-term memory of StreamingT2V (Sec. 4.1, Fig. 3).
 
 FeatureExtractor turns the last frames of the previous chunk into one feature map per skip
-connection of the UNet; FeatureInjector lets that skip connection attend to them.
+connection of the UNet; FeatureInjector lets that skip connection attend to them. CamExtractor is
+what it shares with the extractor of another base model (streaming_transformer.py).
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 
 import torch
 from diffusers.models.attention_processor import Attention
+from diffusers.models.modeling_utils import ModelMixin
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,12 +21,9 @@ from t2v.models.attention import AttentionRunner, TextContext, text_attentions
 from t2v.models.video_unet import ENCODER_PARTS, Timestep, UNetEncoder, VideoUNet
 
 
-@dataclass(frozen=True, slots=True)
-class CamFeatures:
-    """x_CAM: features of the k conditioning frames, "b c k h w" each."""
-
-    skips: list[Tensor]  # one per skip connection, from high to low resolution
-    mid: Float[Tensor, "b c k h w"]
+# x_CAM: features of the k conditioning frames, one map for each injector. Of a UNet these are the
+# skip connections, from high to low resolution, and the mid block.
+CamFeatures = list[Float[Tensor, "n _ k _ _"]]
 
 
 class FrameEncoder(nn.Module):
@@ -53,21 +52,25 @@ class FrameEncoder(nn.Module):
         return self.conv_out(x)
 
 
-class FeatureExtractor(UNetEncoder, nn.Module):
-    """A copy of the UNet's encoder that also sees the conditioning frames."""
+class CamExtractor(nn.Module, ABC):
+    """The first layers of a base model, copied, that also see the conditioning frames."""
 
-    def __init__(self, unet: VideoUNet, cond_channels: Sequence[int] = (32, 96, 256, 512)):
-        """Starts from the UNet's weights, as in the paper.
+    def __init__(
+        self, base: ModelMixin, parts: Iterable[str], cond_channels: Sequence[int], channels: int
+    ):
+        """Starts from the base model's weights, as in the paper, and with a new E_cond.
 
         Args:
+            parts: names of the layers to copy.
             cond_channels: widths of E_cond: one more than the halvings from pixels to latents.
+            channels: of the features that those of the frames are added to.
         """
         super().__init__()
-        for name in ENCODER_PARTS:
-            setattr(self, name, deepcopy(getattr(unet, name)))
-        with torch.device(unet.device):
-            frame_encoder = FrameEncoder(cond_channels, unet.conv_in.out_channels)
-        self.frame_encoder = frame_encoder.to(unet.dtype)
+        for name in parts:
+            setattr(self, name, deepcopy(getattr(base, name)))
+        with torch.device(base.device):
+            frame_encoder = FrameEncoder(cond_channels, channels)
+        self.frame_encoder = frame_encoder.to(base.dtype)
 
     def encode_frames(self, cond_frames: Float[Tensor, "b k 3 H W"]) -> Float[Tensor, "b c k h w"]:
         """Runs E_cond on frames in [-1, 1]. Once per chunk: it does not depend on the timestep."""
@@ -79,6 +82,7 @@ class FeatureExtractor(UNetEncoder, nn.Module):
         """Computes keys and values of the text, once per video. The CAM has no APM."""
         return TextContext.of_layers(text_attentions(self).values(), prompt_embeds)
 
+    @abstractmethod
     def forward(
         self,
         latents: Float[Tensor, "b c f h w"],
@@ -86,13 +90,18 @@ class FeatureExtractor(UNetEncoder, nn.Module):
         text: TextContext,
         encoded_frames: Float[Tensor, "e d k h2 w2"],
     ) -> CamFeatures:
-        """Computes x_CAM, the features that the UNet's injectors attend to.
+        """Computes x_CAM, the features that the base model's injectors attend to.
 
         Args:
             latents: the noisy latents of the chunk. Only their first k frames are read: those that
                 show the same as the conditioning frames.
             encoded_frames: from `encode_frames`; those of one video serve both texts of guidance.
         """
+
+    def beside(
+        self, latents: Float[Tensor, "b c f h w"], encoded_frames: Float[Tensor, "e d k h2 w2"]
+    ) -> tuple[Float[Tensor, "b c k h w"], Float[Tensor, "bk d h2 w2"]]:
+        """The latents of the conditioning frames, and what is added to their first features."""
         b, (k, *size) = len(latents), encoded_frames.shape[2:]
         if list(latents.shape[3:]) != size:
             raise ValueError(
@@ -100,9 +109,26 @@ class FeatureExtractor(UNetEncoder, nn.Module):
                 f"frames must be {self.frame_encoder.scale} times as large as latents"
             )
         added = rearrange(encoded_frames.expand(b, -1, -1, -1, -1), "b d k h w -> (b k) d h w")
-        encoded = self.encode(latents[:, :, :k], timestep, text, added)
-        skips = [rearrange(skip, "(b k) c h w -> b c k h w", k=k) for skip in encoded.skips]
-        return CamFeatures(skips, rearrange(encoded.mid, "(b k) c h w -> b c k h w", k=k))
+        return latents[:, :, :k], added
+
+
+class FeatureExtractor(UNetEncoder, CamExtractor):
+    """A copy of the UNet's encoder that also sees the conditioning frames."""
+
+    def __init__(self, unet: VideoUNet, cond_channels: Sequence[int] = (32, 96, 256, 512)):
+        super().__init__(unet, ENCODER_PARTS, cond_channels, unet.conv_in.out_channels)
+
+    def forward(
+        self,
+        latents: Float[Tensor, "b c f h w"],
+        timestep: Timestep,
+        text: TextContext,
+        encoded_frames: Float[Tensor, "e d k h2 w2"],
+    ) -> CamFeatures:
+        latents, added = self.beside(latents, encoded_frames)
+        skips, mid, _ = self.encode(latents, timestep, text, added)
+        k = latents.shape[2]
+        return [rearrange(x, "(b k) c h w -> b c k h w", k=k) for x in (*skips, mid)]
 
 
 class FeatureInjector(nn.Module):
@@ -159,3 +185,11 @@ class AddInjector(nn.Module):
         known = torch.cat([cam, torch.ones_like(cam[:, :1])], dim=1)
         x = self.proj_out(rearrange(pad(known, (0, 0, 0, 0, 0, f - k)), "b c f h w -> b f h w c"))
         return skip + rearrange(x, "b f h w c -> b c f h w")
+
+
+def inject(
+    injector: nn.Module, features: Float[Tensor, "bf c h w"], cam: Float[Tensor, "b c k h w"]
+) -> Float[Tensor, "bf c h w"]:
+    """Runs an injector on features whose frames are in the batch."""
+    skip = rearrange(features, "(b f) c h w -> b c f h w", b=len(cam))
+    return rearrange(injector(skip, cam), "b c f h w -> (b f) c h w")

@@ -18,6 +18,15 @@ NUM_WAVES = 4  # along each side: the finest is about half the size of a shape
 SMALLEST_SHARE = 1e-5  # of the variance between texts: smaller components are noise
 
 
+def frame_numbers(
+    latents: Float[Tensor, "b c f h w"], first_frame: Int[Tensor, " b"] | None
+) -> Int[Tensor, "b f"]:
+    """Numbers the frames within their chunk, from that of each video's first one (None: 0)."""
+    b, _, f, _, _ = latents.shape
+    numbers = torch.arange(f, device=latents.device).expand(b, -1)
+    return numbers if first_frame is None else numbers + first_frame[:, None]
+
+
 class FrameEmbedding(nn.Module):
     """Embeds frame numbers together with the text; `out` maps the result to a time embedding.
 

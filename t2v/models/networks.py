@@ -21,15 +21,19 @@ from transformers import (
 from t2v.errors import CheckpointError
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.models.cam import FeatureExtractor
 from t2v.models.checkpoints import load_weights
 from t2v.models.encoders import OpenClipTextEncoder, TextEncoder
+from t2v.models.streaming_base import StreamingBase
+from t2v.models.streaming_transformer import StreamingTransformer
 from t2v.models.streaming_unet import StreamingUNet
 from t2v.models.video_unet import VideoUNet
 
 
 Network = TypeVar("Network", bound=ConfigMixin)
 ClipText = CLIPTextModel | CLIPTextModelWithProjection
+BASE_MODELS: dict[str, type[StreamingBase]] = {
+    kind.__name__: kind for kind in (StreamingUNet, StreamingTransformer)
+}
 
 
 def build_networks(folder: Path) -> dict[str, nn.Module]:
@@ -43,10 +47,10 @@ def build_networks(folder: Path) -> dict[str, nn.Module]:
     """
     sizes = read_json(folder / "stack.json")
     with torch.device("meta"):
-        unet = from_config(StreamingUNet, folder / "unet")
+        base = build_base(folder / "unet")
         networks = {
-            "unet": unet,
-            "extractor": FeatureExtractor(unet, sizes["cond_channels"]),
+            "unet": base,
+            "extractor": base.new_extractor(sizes["cond_channels"]),
             "anchor_tokens": AnchorTokens(**sizes["anchor_tokens"]),
             "autoencoder": from_config(AutoencoderKL, folder / "autoencoder"),
             "text_encoder": _build_text_encoder(folder, is_open_clip(sizes)),
@@ -55,6 +59,20 @@ def build_networks(folder: Path) -> dict[str, nn.Module]:
         if (folder / "first_unet").is_dir():
             networks["first_unet"] = from_config(VideoUNet, folder / "first_unet")
     return networks
+
+
+def build_base(folder: Path) -> StreamingBase:
+    """Builds the base model that a `config.json` describes; without a class it is a StreamingUNet.
+
+    Raises:
+        CheckpointError: the description is missing or damaged, or names another class.
+    """
+    name = read_json(folder / "config.json").get("_class_name", StreamingUNet.__name__)
+    if name not in BASE_MODELS:
+        raise CheckpointError(
+            f"{folder} is of the class {name}, not of {' or '.join(BASE_MODELS)}"
+        )
+    return from_config(BASE_MODELS[name], folder)
 
 
 def is_open_clip(sizes: dict[str, Any]) -> bool:

@@ -4,23 +4,29 @@ Blocks, their names and their weights are diffusers'. Added are an AppearanceMix
 cross-attention (APM), and a FeatureInjector for each skip connection and for the mid block (CAM).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from diffusers.configuration_utils import register_to_config
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from t2v.models.apm import AppearanceMixer
 from t2v.models.attention import TextContext, text_attentions
-from t2v.models.cam import AddInjector, CamFeatures, FeatureInjector
+from t2v.models.cam import (
+    AddInjector,
+    CamFeatures,
+    FeatureExtractor,
+    FeatureInjector,
+    inject,
+)
 from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding
 from t2v.models.single_frames import skip_temporal_layers
+from t2v.models.streaming_base import StreamingBase, check_cam
 from t2v.models.video_unet import EncoderOutput, Timestep, VideoUNet, with_arguments_of
 
 
-class StreamingUNet(VideoUNet):
+class StreamingUNet(StreamingBase, VideoUNet):
     """A VideoUNet that the CAM and the APM act on.
 
     Untrained memories change nothing: with a stock UNet's weights it computes what that UNet does.
@@ -83,23 +89,8 @@ class StreamingUNet(VideoUNet):
             channels += [downsampler.out_channels for downsampler in block.downsamplers or ()]
         return channels
 
-    def prepare_text(
-        self,
-        prompt_embeds: Float[Tensor, "b n d"],
-        anchor_tokens: Float[Tensor, "b m d"] | None = None,
-        apm_strength: float = 1.0,
-    ) -> TextContext:
-        """Computes keys and values of every spatial cross-attention, once per video.
-
-        Args:
-            anchor_tokens: from AnchorTokens; None leaves the APM out.
-            apm_strength: scales what the APM mixes into the text, from 0 (nothing) to 2.
-        """
-        layers = text_attentions(self).values()
-        if anchor_tokens is None:
-            return TextContext.of_layers(layers, prompt_embeds)
-        mixed = (mixer(prompt_embeds, anchor_tokens, apm_strength) for mixer in self.mixers)
-        return TextContext.of_layers(layers, prompt_embeds, mixed)
+    def new_extractor(self, cond_channels: Sequence[int]) -> FeatureExtractor:
+        return FeatureExtractor(self, cond_channels)
 
     def forward(  # type: ignore[override] # as in VideoUNet
         self,
@@ -109,20 +100,10 @@ class StreamingUNet(VideoUNet):
         cam: CamFeatures | None = None,
         first_frame: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "n c f h w"]:
-        """Predicts noise, v or x0, whichever the weights were trained for.
-
-        Args:
-            text: from `prepare_text`; or plain text embeddings, without APM. Two texts per video,
-                as guidance has them, give two predictions per video.
-            cam: from FeatureExtractor, for as many texts; None leaves the CAM out.
-            first_frame: index within its chunk of each video's first frame; None means 0.
-        """
         if isinstance(text, Tensor):
             text = self.prepare_text(text)
         b, _, f, _, _ = latents.shape
-        n = max(b, text.batch_size)
-        if cam is not None and len(cam.mid) != n:
-            raise ValueError(f"{n} videos of latents, but CAM features of {len(cam.mid)}")
+        check_cam(cam, max(b, text.batch_size))
         # Conditioning frames say better than the text where things are.
         place_embedding = self.place_embedding if cam is None else None
         encoded = self.encode(
@@ -136,11 +117,11 @@ class StreamingUNet(VideoUNet):
 
     def _inject(self, encoded: EncoderOutput, cam: CamFeatures) -> EncoderOutput:
         *skips, mid = (
-            _attend(injector, features, x_cam)
+            inject(injector, features, x_cam)
             for injector, features, x_cam in zip(
                 (*self.injectors, self.mid_injector),
                 (*encoded.skips, encoded.mid),
-                (*cam.skips, cam.mid),
+                cam,
                 strict=True,
             )
         )
@@ -154,9 +135,3 @@ def _new_injector(kind: str, channels: int, head_dim: int, norm_groups: int) -> 
         raise ValueError(f"injector must be attention or add, got {kind!r}")
     return FeatureInjector(channels, head_dim, norm_groups)
 
-
-def _attend(
-    injector: nn.Module, features: Float[Tensor, "bf c h w"], cam: Float[Tensor, "b c k h w"]
-) -> Float[Tensor, "bf c h w"]:
-    skip = rearrange(features, "(b f) c h w -> b c f h w", b=len(cam))
-    return rearrange(injector(skip, cam), "b c f h w -> (b f) c h w")

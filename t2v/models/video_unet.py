@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from t2v.models.attention import TextContext, set_attention_backend, text_attentions
-from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding
+from t2v.models.frame_embedding import FrameEmbedding, PlaceEmbedding, frame_numbers
 from t2v.models.temporal_conv import speed_up_temporal_convs
 
 
@@ -86,9 +86,7 @@ class UNetEncoder:
         time_embedding = time_embedding.repeat(num_texts, 1).repeat_interleave(f, dim=0)
         embedded = None
         if self.frame_embedding is not None:
-            numbers = torch.arange(f, device=latents.device).expand(b, -1)
-            if first_frame is not None:
-                numbers = numbers + first_frame[:, None]
+            numbers = frame_numbers(latents, first_frame)
             embedded = self.frame_embedding(numbers.repeat(num_texts, 1), text.pooled)
             time_embedding = time_embedding + self.frame_embedding.out(embedded.flatten(0, 1))
 

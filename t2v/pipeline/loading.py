@@ -10,7 +10,7 @@ from torch import nn
 
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.models.cam import FeatureExtractor
+from t2v.models.cam import CamExtractor
 from t2v.models.encoders import ImageEncoder, OpenClipImageEncoder
 from t2v.models.networks import (
     ClipText,
@@ -23,7 +23,7 @@ from t2v.models.networks import (
     read_json,
     with_tokenizer,
 )
-from t2v.models.streaming_unet import StreamingUNet
+from t2v.models.streaming_base import StreamingBase
 from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.acceleration import accelerate
 from t2v.pipeline.offload import Offloader, check_profile
@@ -92,8 +92,8 @@ def new_stack(
     text_model = cast(ClipText, networks["text_encoder"])
     return Stack(
         name=preset.name,
-        unet=cast(StreamingUNet, networks["unet"]),
-        extractor=cast(FeatureExtractor, networks["extractor"]),
+        unet=cast(StreamingBase, networks["unet"]),
+        extractor=cast(CamExtractor, networks["extractor"]),
         anchor_tokens=cast(AnchorTokens, networks["anchor_tokens"]),
         text_encoder=with_tokenizer(text_model, preset.weights_folder, open_clip),
         image_encoder=image_encoder(networks["image_encoder"]),

@@ -11,9 +11,9 @@ from torch.nn.functional import interpolate, pad
 
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.models.cam import FeatureExtractor
+from t2v.models.cam import CamExtractor
 from t2v.models.encoders import ImageEncoder, TextEncoder
-from t2v.models.streaming_unet import StreamingUNet
+from t2v.models.streaming_base import StreamingBase
 from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.denoising import Latents
 from t2v.pipeline.offload import Offloader
@@ -33,8 +33,8 @@ class Stack:
     """The networks of the Initialization and Streaming T2V Stages, and how they are run."""
 
     name: str
-    unet: StreamingUNet
-    extractor: FeatureExtractor  # CAM
+    unet: StreamingBase  # the paper's base is a UNet; shapes-dit has a transformer
+    extractor: CamExtractor
     anchor_tokens: AnchorTokens  # APM
     text_encoder: TextEncoder
     image_encoder: ImageEncoder
@@ -49,7 +49,7 @@ class Stack:
     notices: tuple[str, ...] = ()  # for the user, when a video begins
 
     @property
-    def initial_unet(self) -> StreamingUNet | VideoUNet:
+    def initial_unet(self) -> StreamingBase | VideoUNet:
         """Draws the first chunk. In the paper's stack this is the public text-to-video UNet."""
         return self.first_unet or self.unet
 

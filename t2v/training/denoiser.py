@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from t2v.models.attention import pool_text
 from t2v.training.clips import Teachers, token_ids
-from t2v.training.networks import new_anchor_tokens, new_extractor, new_unet
+from t2v.training.networks import BASE_MODELS, new_anchor_tokens, new_extractor
+from t2v.training.options import BaseModelName
 from t2v.worlds.world import World
 
 
@@ -17,11 +18,11 @@ N = TypeVar("N", bound=nn.Module)
 
 
 class Denoiser(nn.Module):
-    """UNet, CAM and APM. The text encoder stays frozen, as the paper's does."""
+    """Base model, CAM and APM. The text encoder stays frozen, as the paper's does."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: World, base: BaseModelName = "unet"):
         super().__init__()
-        self.unet = new_unet(world)
+        self.unet = BASE_MODELS[base](world)
         self.extractor = new_extractor(self.unet)
         self.anchor_tokens = new_anchor_tokens()
         without_dropout(self)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import torch
+from diffusers.configuration_utils import ConfigMixin
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
@@ -42,5 +43,7 @@ def write_network(network: nn.Module, folder: Path) -> None:
     # On loading, diffusers replaces the values listed there by its defaults, including the scale
     # of the latents, which is measured after the network is made.
     values.pop("_use_default_values", None)
+    if isinstance(network, ConfigMixin):
+        values["_class_name"] = type(network).__name__
     text = json.dumps(values, indent=1, default=str, sort_keys=True)
     (folder / "config.json").write_text(text + "\n")

@@ -1,6 +1,7 @@
 """The sizes of the embedded stacks: the paper's architecture at a hundredth of its size."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,11 +17,14 @@ from transformers import (
 
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.models.cam import FeatureExtractor
+from t2v.models.cam import CamExtractor
 from t2v.models.encoders import ImageEncoder, TextEncoder
+from t2v.models.streaming_base import StreamingBase
+from t2v.models.streaming_transformer import StreamingTransformer
 from t2v.models.streaming_unet import StreamingUNet
 from t2v.models.video_unet import VideoUNet
 from t2v.settings.chunking import PAPER_CHUNKING
+from t2v.training.options import BaseModelName
 from t2v.worlds.world import World
 
 
@@ -163,6 +167,30 @@ def new_unet(world: World) -> StreamingUNet:
     )
 
 
+def new_transformer(world: World) -> StreamingTransformer:
+    """Builds a transformer over 8 x 8 tokens a frame, about as costly as the UNet."""
+    return StreamingTransformer(
+        num_text_tokens=NUM_TEXT_TOKENS,
+        num_image_tokens=NUM_IMAGE_TOKENS,
+        sample_size=8,
+        in_channels=world.latent_channels,
+        out_channels=world.latent_channels,
+        num_layers=8,
+        num_attention_heads=6,
+        attention_head_dim=32,
+        cross_attention_dim=WIDTH,
+        num_injectors=4,
+        norm_num_groups=16,
+        num_frame_embeddings=CHUNKING.chunk_frames,
+    )
+
+
+BASE_MODELS: dict[BaseModelName, Callable[[World], StreamingBase]] = {
+    "unet": new_unet,
+    "transformer": new_transformer,
+}
+
+
 def new_refiner(world: World) -> VideoUNet:
     """Builds a UNet for 24 frames at a time: 22 x 22 without attention, and 11 x 11."""
     return VideoUNet(
@@ -179,8 +207,8 @@ def new_refiner(world: World) -> VideoUNet:
     )
 
 
-def new_extractor(unet: StreamingUNet) -> FeatureExtractor:
-    return FeatureExtractor(unet, SIZES["cond_channels"])
+def new_extractor(base: StreamingBase) -> CamExtractor:
+    return base.new_extractor(SIZES["cond_channels"])
 
 
 def new_anchor_tokens() -> AnchorTokens:

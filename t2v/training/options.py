@@ -1,7 +1,11 @@
 """What `longtake train` is asked for, checked before anything heavy is loaded."""
 
+from typing import Literal, get_args
+
 from t2v.errors import ConfigError
 
+
+BaseModelName = Literal["unet", "transformer"]
 
 # Steps of every stage, on a GPU.
 STEPS = {
@@ -62,6 +66,18 @@ def check_processes(asked: int | None) -> None:
     """
     if asked is not None and not 1 <= asked <= MAX_PROCESSES:
         raise ConfigError(f"--processes must be from 1 to {MAX_PROCESSES}, got {asked}")
+
+
+def check_base(name: str) -> BaseModelName:
+    """The base model of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for known in get_args(BaseModelName):
+        if name == known:
+            return known
+    raise ConfigError(f"--base must be one of {', '.join(get_args(BaseModelName))}, got {name!r}")
 
 
 def check_arm(name: str) -> None:

@@ -38,6 +38,7 @@ from t2v.training.memory_stages import ApmStage, CamStage, WorldStage
 from t2v.training.options import (
     MAX_PROCESSES,
     STEPS,
+    BaseModelName,
     check_processes,
     check_until,
     parse_steps,
@@ -82,7 +83,8 @@ class Training:
     work: Path  # folder of checkpoints, logs and samples
     steps: dict[str, int]  # of each stage
     until: str  # the last stage
-    base: str | None = None  # preset of the weights that the denoiser begins with
+    base: BaseModelName = "unet"
+    start_from: str | None = None  # preset of the weights that the denoiser begins with
     trained: Path | None = None  # folder of weights that has autoencoder, probe and encoders
 
 
@@ -212,10 +214,10 @@ class Recipe:
         stages = [name for name in DIFFUSION_STAGES if name in self.stages]
         if not stages:
             return
-        denoiser = Denoiser(self.world).to(self.device)
-        if self.training.base is not None:
-            base = load_stack(find_preset(self.training.base), self.device, torch.float32)
-            start_from(denoiser, base)
+        denoiser = Denoiser(self.world, self.training.base).to(self.device)
+        if self.training.start_from is not None:
+            trained = find_preset(self.training.start_from)
+            start_from(denoiser, load_stack(trained, self.device, torch.float32))
         for name in stages:
             denoiser = self._run(DIFFUSION_STAGES[name](denoiser, teachers, self.steps[name]))
         self.networks |= {

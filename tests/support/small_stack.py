@@ -11,8 +11,8 @@ from transformers import (
 
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.models.cam import FeatureExtractor
 from t2v.models.encoders import ImageEncoder, TextEncoder
+from t2v.models.streaming_transformer import StreamingTransformer
 from t2v.models.streaming_unet import StreamingUNet
 from t2v.pipeline.stack import Stack
 from t2v.training.networks import SCHEDULE, new_tokenizer
@@ -54,8 +54,25 @@ def new_unet():
     ).eval()
 
 
-def new_feature_extractor(unet):
-    return FeatureExtractor(unet, COND_CHANNELS).eval()
+def new_transformer():
+    return StreamingTransformer(
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
+        sample_size=7,
+        num_layers=5,
+        num_attention_heads=3,
+        attention_head_dim=8,
+        cross_attention_dim=TOKEN_DIM,
+        num_text_tokens=TEXT_TOKENS,
+        num_image_tokens=IMAGE_TOKENS,
+        num_injectors=2,
+        norm_num_groups=4,
+        num_frame_embeddings=16,
+    ).eval()
+
+
+def new_feature_extractor(base):
+    return base.new_extractor(COND_CHANNELS).eval()
 
 
 def new_anchor_tokens():
@@ -112,9 +129,9 @@ def new_autoencoder():
     return FrameAutoencoder(vae, patch)
 
 
-def new_stack(frame_size=FRAME_SIZE):
+def new_stack(frame_size=FRAME_SIZE, new_base=new_unet):
     """All networks of a stack, with random weights and awake memories."""
-    unet = randomize(new_unet())
+    unet = randomize(new_base())
     networks = {
         "unet": unet,
         "extractor": randomize(new_feature_extractor(unet), seed=1),

@@ -45,14 +45,9 @@ DRAW: dict[str, Draw] = {
 
 def trained_parameters(stack: Stack, memories: tuple[str, ...]) -> int:
     """Parameters of the memories that an arm uses, which were trained for it."""
-    unet = stack.unet
-    parts: dict[str, tuple[nn.Module, ...]] = {
-        "cam": (stack.extractor, unet.injectors, unet.mid_injector),
-        "apm": (stack.anchor_tokens, unet.mixers),
+    injectors = (p for name, p in stack.unet.named_parameters() if "injector" in name)
+    parts = {
+        "cam": (*stack.extractor.parameters(), *injectors),
+        "apm": (*stack.anchor_tokens.parameters(), *stack.unet.mixers.parameters()),
     }
-    return sum(
-        parameter.numel()
-        for name in memories
-        for part in parts[name]
-        for parameter in part.parameters()
-    )
+    return sum(parameter.numel() for name in memories for parameter in parts[name])
