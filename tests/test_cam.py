@@ -99,9 +99,7 @@ def test_the_copy_has_its_own_weights(unet):
 
 def test_there_is_one_feature_map_per_injector(unet, extractor):
     cam = run(extractor, some_latents(), some_text(), extractor.encode_frames(some_cond_frames()))
-    channels = [
-        injector.proj_in.in_features for injector in (*unet.injectors, unet.mid_injector)
-    ]
+    channels = [injector.proj_in.in_features for injector in (*unet.injectors, unet.mid_injector)]
     assert [features.shape[1] for features in cam] == channels
     assert {features.shape[2] for features in cam} == {COND_FRAMES}
 

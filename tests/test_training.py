@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,22 +14,16 @@ from t2v.events import Chunk
 from t2v.models.autoencoder import to_pixels
 from t2v.models.checkpoints import load_weights
 from t2v.pipeline.conditioning import embed_anchor, prepare_conditions
-from t2v.pipeline.denoising import guided, make_scheduler
+from t2v.pipeline.denoising import guided
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.resources import bundled
-from t2v.settings.presets import Preset, list_presets
+from t2v.settings.presets import list_presets
 from t2v.training import (
     autoencoder,
-    base_stages,
     clips,
-    diffusion,
     distillation,
-    encoders,
-    loop,
     memory_stages,
-    probe,
-    processor,
     recipe,
     refiner,
 )
@@ -41,6 +34,7 @@ from t2v.training.probe import Probe, ProbeStage
 from t2v.training.recipe import STEPS, num_training_processes, training_steps
 from t2v.training.warm_start import start_from
 from t2v.worlds import find_world, world_of
+from tests.support.small_batches import make_batches_small
 
 
 WORLD = find_world("shapes")
@@ -62,39 +56,7 @@ def trained(tmp_path_factory):
     """A folder after two steps of every stage, with batches and sheets as small as they get."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        # Float32 everywhere: as many seconds, and the same weights, on every processor.
-        patch.setattr(processor, "multiplies_bfloat16", lambda device: False)
-        patch.setattr(autoencoder, "BATCH", 2)
-        patch.setattr(autoencoder, "NUM_STATISTICS_FRAMES", 8)
-        patch.setattr(encoders, "BATCH", 3)
-        patch.setattr(encoders, "NUM_CAPTIONS", 6)
-        patch.setattr(probe, "BATCH", 4)
-        patch.setattr(recipe, "recall", partial(encoders.recall, count=5))
-        patch.setattr(recipe, "accuracy", partial(probe.accuracy, count=9))
-        patch.setattr(base_stages.ImagesStage, "batch_size", 2)
-        patch.setattr(base_stages.ClipsStage, "batch_size", 2)
-        patch.setattr(base_stages.ClipsStage, "image_batch_size", 2)
-        patch.setattr(refiner.RefinerStage, "batch_size", 2)
-        patch.setattr(refiner, "SHEET_SCENES", 1)
-        for stage in (
-            memory_stages.MemoryStage,
-            memory_stages.WorldStage,
-            distillation.GuidanceStage,
-        ):
-            patch.setattr(stage, "image_batch", 2)
-            patch.setattr(stage, "first_batch", 1)
-            patch.setattr(stage, "later_batch", 2)
-        patch.setattr(memory_stages, "SHEET_WINDOWS", 1)
-        patch.setattr(base_stages, "SHEET_CLIPS", 6)
-        for module in (diffusion, memory_stages):
-            patch.setattr(
-                module,
-                "make_scheduler",
-                lambda name, schedule, _: make_scheduler(name, schedule, 1),
-            )
-        patch.setattr(loop, "LOG_STEPS", 1)
-        # No bundled weights: training starts without any.
-        patch.setattr(Preset, "unavailable", property(lambda self: "nothing is bundled"))
+        make_batches_small(patch)
         steps = dict.fromkeys(STEPS, 2)
         training = recipe.Training(
             world="shapes",

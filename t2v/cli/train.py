@@ -90,7 +90,12 @@ def run(options: argparse.Namespace) -> int:
 
     world = find_world(options.world).name
     if options.start_from is not None:
-        world_of(find_preset(options.start_from).weights_folder)
+        from t2v.models.networks import base_class
+
+        folder = find_preset(options.start_from).weights_folder
+        world_of(folder)
+        if base_class(folder).kind != base:
+            raise ConfigError(f"the base model of --start-from {options.start_from} is no {base}")
     if options.trained is not None and world_of(options.trained).name != world:
         raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
     for folder in (options.out, options.work):

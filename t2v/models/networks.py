@@ -47,7 +47,7 @@ def build_networks(folder: Path) -> dict[str, nn.Module]:
     """
     sizes = read_json(folder / "stack.json")
     with torch.device("meta"):
-        base = build_base(folder / "unet")
+        base = from_config(base_class(folder), folder / "unet")
         networks = {
             "unet": base,
             "extractor": base.new_extractor(sizes["cond_channels"]),
@@ -61,18 +61,19 @@ def build_networks(folder: Path) -> dict[str, nn.Module]:
     return networks
 
 
-def build_base(folder: Path) -> StreamingBase:
-    """Builds the base model that a `config.json` describes; without a class it is a StreamingUNet.
+def base_class(folder: Path) -> type[StreamingBase]:
+    """The class of a stack's base model; a StreamingUNet where its description names none.
 
     Raises:
         CheckpointError: the description is missing or damaged, or names another class.
     """
-    name = read_json(folder / "config.json").get("_class_name", StreamingUNet.__name__)
+    path = folder / "unet" / "config.json"
+    name = read_json(path).get("_class_name", StreamingUNet.__name__)
     if name not in BASE_MODELS:
         raise CheckpointError(
-            f"{folder} is of the class {name}, not of {' or '.join(BASE_MODELS)}"
+            f"_class_name in {path} must be {' or '.join(BASE_MODELS)}, got {name!r}"
         )
-    return from_config(BASE_MODELS[name], folder)
+    return BASE_MODELS[name]
 
 
 def is_open_clip(sizes: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ memories need no UNet. `config.json` beside the weights says which one it is (ne
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
@@ -24,6 +25,7 @@ class StreamingBase(ModelMixin, ConfigMixin, ABC):
     Untrained memories change nothing. Names of parameters of the injectors contain "injector".
     """
 
+    kind: ClassVar[str]  # as in `longtake train --base`
     mixers: nn.ModuleList  # AppearanceMixer each, in the order of `text_attentions`
     frame_embedding: FrameEmbedding | None
 

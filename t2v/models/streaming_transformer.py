@@ -112,8 +112,10 @@ def run_block(
 class StreamingTransformer(TokenEncoder, StreamingBase):
     """A text-to-video transformer that the CAM and the APM act on."""
 
+    kind = "transformer"
+
     @register_to_config
-    def __init__(
+    def __init__(  # noqa: PLR0913 # one for each key of a `config.json`
         self,
         *,
         in_channels: int = 4,

@@ -32,6 +32,8 @@ class StreamingUNet(StreamingBase, VideoUNet):
     Untrained memories change nothing: with a stock UNet's weights it computes what that UNet does.
     """
 
+    kind = "unet"
+
     @register_to_config
     @with_arguments_of(VideoUNet)
     def __init__(
@@ -134,4 +136,3 @@ def _new_injector(kind: str, channels: int, head_dim: int, norm_groups: int) -> 
     if kind != "attention":
         raise ValueError(f"injector must be attention or add, got {kind!r}")
     return FeatureInjector(channels, head_dim, norm_groups)
-

@@ -61,6 +61,8 @@ class Preset:
     ] = PAPER_CHUNKING
     # where `longtake download` gets the weights; bundled weights have none
     sources: SkipValidation[tuple[WeightSource, ...]] = ()
+    # options of `longtake train` that make the weights, where they are not published
+    training: Annotated[str, Field(description="options of `longtake train`")] = ""
     needs_gpu: Switch = False  # without one it is too slow to wait for
     # what a visitor should know before writing a prompt, one or two short sentences
     hint: Annotated[str, Field(description="text")] = ""
@@ -74,7 +76,7 @@ class Preset:
 
     @property
     def weights_folder(self) -> Path:
-        return (home() if self.sources else bundled()) / self.weights
+        return (home() if self.sources or self.training else bundled()) / self.weights
 
     @property
     def refiner_folder(self) -> Path:
@@ -89,12 +91,19 @@ class Preset:
 
     @property
     def download_command(self) -> str | None:
-        """The command that installs the weights; None if they are bundled."""
+        """The command that installs the weights; None if there is nothing to download."""
         return f"longtake download {self.name}" if self.sources else None
+
+    @property
+    def train_command(self) -> str | None:
+        """The command that makes the weights; None if they are bundled or downloaded."""
+        return f"longtake train {self.training} --out {self.weights}" if self.training else None
 
     @property
     def needs(self) -> str:
         """What it takes to run this preset, in one sentence."""
+        if self.train_command:
+            return f"Trained on this machine by `{self.train_command}`: no download, no GPU needed."
         if not self.sources:
             return "Bundled: needs no download and no GPU."
         gigabytes = sum(source.gigabytes for source in self.sources)
@@ -114,6 +123,8 @@ class Preset:
             return None
         if self.download_command:
             return f"Its weights are not installed; `{self.download_command}` gets them."
+        if self.train_command:
+            return f"Its weights are not bundled; `{self.train_command}` trains them."
         return f"Its weights are not in {self.weights}; README.md, 'Weights', says how to get them."
 
     @property
