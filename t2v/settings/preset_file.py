@@ -21,7 +21,7 @@ Part = TypeVar("Part")
 def read_values(path: Path, may_extend: bool = True) -> dict[str, Any]:
     """The values of a file, over those of the preset that it `extends`.
 
-    The two are the same stack with another refiner, whose sources and memory replace the other's.
+    A refiner of its own, with its sources and memory, replaces the other's.
     """
     try:
         values = tomllib.loads(decode(path.read_bytes()))
