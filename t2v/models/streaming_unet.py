@@ -73,7 +73,8 @@ class StreamingUNet(VideoUNet):
         if injector == "concat":
             self.num_known_channels = config["in_channels"] + 1  # latents and their mask
             self.conv_in = _with_more_inputs(self.conv_in, self.num_known_channels)
-            self.injectors, self.mid_injector = nn.ModuleList(), nn.Identity()
+            self.injectors = nn.ModuleList()
+            self.mid_injector: nn.Module = nn.Identity()
         else:
             *skip_injectors, self.mid_injector = (
                 _new_injector(injector, channels, injector_head_dim, config["norm_num_groups"])

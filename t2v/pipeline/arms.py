@@ -87,12 +87,18 @@ def save_arm(stack: Stack, base: Stack, preset: Preset, folder: Path, record: di
 
 def differing(stack: Stack, base: Stack) -> Iterator[tuple[str, Tensor]]:
     """Weights by name: all of the extractor, and of the UNet those that the base has not."""
-    before = base.unet.state_dict()
+    before, new = base.unet.state_dict(), new_weights(stack)
     for name, tensor in stack.unet.state_dict().items():
-        if any(part in name for part in INJECTORS) or not torch.equal(tensor, before[name]):
+        if name in new or not torch.equal(tensor, before[name]):
             yield f"unet.{name}", tensor
     for name, tensor in stack.extractor.state_dict().items():
         yield f"extractor.{name}", tensor
+
+
+def new_weights(arm: Stack) -> set[str]:
+    """Names of the UNet's weights that an arm never shares with its base."""
+    names = {name for name in arm.unet.state_dict() if any(part in name for part in INJECTORS)}
+    return names | {"conv_in.weight"} if arm.unet.num_known_channels else names
 
 
 def load_arm(stack: Stack, preset: Preset, folder: Path) -> Stack:
@@ -118,8 +124,8 @@ def load_arm(stack: Stack, preset: Preset, folder: Path) -> Stack:
             for key, tensor in weights.items()
             if key.startswith(f"{part}.")
         }
-        if part == "unet":  # the others are the base's
-            known = {key: tensor for key, tensor in known.items() if key in own}
+        if part == "unet":
+            known = {key: known[key] for key in known.keys() & (own.keys() | new_weights(arm))}
         check_fit(own, known, f"{folder} does not fit arm {name}")
         network.load_state_dict(own, strict=False)
         network.requires_grad_(False).eval()

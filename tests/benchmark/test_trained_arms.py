@@ -43,8 +43,8 @@ def run(out, *more):
 
 
 def test_trained_arms_continue_the_same_first_chunk_each_in_its_way(small, tmp_path):
-    for name in CONDITIONINGS:
-        save_awake_arm(small[0], name, small[1])
+    for seed, name in enumerate(CONDITIONINGS):
+        save_awake_arm(small[0], name, small[1], seed)
     out = tmp_path / "bench"
     assert run(out, "--arms", ",".join(("no-apm", *TWINS))) == 0
     videos = {
