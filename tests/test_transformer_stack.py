@@ -14,6 +14,7 @@ from t2v.events import Chunk, Memory
 from t2v.models.networks import base_class
 from t2v.models.streaming_transformer import StreamingTransformer, TransformerExtractor
 from t2v.models.streaming_unet import StreamingUNet
+from t2v.pipeline.arms import conditioning_parts
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.resources import bundled
@@ -58,6 +59,10 @@ def test_each_memory_changes_later_chunks_only(stack, change):
     ours, others = chunks_of(stack, CONFIG), chunks_of(stack, replace(CONFIG, **change))
     are_same = [a.frames.tobytes() == b.frames.tobytes() for a, b in zip(ours, others, strict=True)]
     assert are_same == [True, False, False]
+
+
+def test_the_benchmark_counts_what_learns_from_conditioning_frames(stack):
+    assert conditioning_parts(stack) == (stack.extractor, stack.unet.injectors)
 
 
 @pytest.fixture(scope="module")

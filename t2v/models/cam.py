@@ -34,6 +34,7 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, channels: Sequence[int], out_channels: int):
         super().__init__()
+        self.channels = tuple(channels)
         self.scale = 2 ** (len(channels) - 1)
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList()
@@ -115,8 +116,20 @@ class CamExtractor(nn.Module, ABC):
 class FeatureExtractor(UNetEncoder, CamExtractor):
     """A copy of the UNet's encoder that also sees the conditioning frames."""
 
-    def __init__(self, unet: VideoUNet, cond_channels: Sequence[int] = (32, 96, 256, 512)):
+    def __init__(
+        self,
+        unet: VideoUNet,
+        cond_channels: Sequence[int] = (32, 96, 256, 512),
+        sees_noise: bool = True,
+    ):
+        """Starts from the UNet's weights; see CamExtractor.
+
+        Args:
+            sees_noise: whether it reads the chunk's noisy latents. SparseCtrl's does not: zeros
+                take their place.
+        """
         super().__init__(unet, ENCODER_PARTS, cond_channels, unet.conv_in.out_channels)
+        self.sees_noise = sees_noise
 
     def forward(
         self,
@@ -126,7 +139,8 @@ class FeatureExtractor(UNetEncoder, CamExtractor):
         encoded_frames: Float[Tensor, "e d k h2 w2"],
     ) -> CamFeatures:
         latents, added = self.beside(latents, encoded_frames)
-        skips, mid, _ = self.encode(latents, timestep, text, added)
+        seen = latents if self.sees_noise else torch.zeros_like(latents)
+        skips, mid, _ = self.encode(seen, timestep, text, added)
         k = latents.shape[2]
         return [rearrange(x, "(b k) c h w -> b c k h w", k=k) for x in (*skips, mid)]
 

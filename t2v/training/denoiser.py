@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from t2v.models.attention import pool_text
+from t2v.models.cam import CamExtractor
+from t2v.models.known_frames import KnownFrames
 from t2v.training.clips import Teachers, token_ids
 from t2v.training.networks import BASE_MODELS, new_anchor_tokens, new_extractor
 from t2v.training.options import BaseModelName
@@ -23,7 +25,7 @@ class Denoiser(nn.Module):
     def __init__(self, world: World, base: BaseModelName = "unet"):
         super().__init__()
         self.unet = BASE_MODELS[base](world)
-        self.extractor = new_extractor(self.unet)
+        self.extractor: CamExtractor | KnownFrames = new_extractor(self.unet)
         self.anchor_tokens = new_anchor_tokens()
         without_dropout(self)
 

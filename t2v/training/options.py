@@ -21,8 +21,6 @@ STEPS = {
     "refiner": 1700,
 }
 SKIPPABLE = ("clips", "cam", "apm")  # by a denoiser that begins with trained weights
-# Ways to condition that `longtake train --arm` trains, and the injector of each.
-ARM_INJECTORS = {"cam": "attention", "add-cond": "add"}
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 
 
@@ -78,9 +76,3 @@ def check_base(name: str) -> BaseModelName:
         if name == known:
             return known
     raise ConfigError(f"--base must be one of {', '.join(get_args(BaseModelName))}, got {name!r}")
-
-
-def check_arm(name: str) -> None:
-    """Raises ConfigError if there is no such way to condition."""
-    if name not in ARM_INJECTORS:
-        raise ConfigError(f"--arm must be one of {', '.join(ARM_INJECTORS)}, got {name!r}")

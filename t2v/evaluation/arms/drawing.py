@@ -5,6 +5,7 @@ from functools import partial
 from t2v.evaluation.arms import baselines, continuation, controls, refined, replacement, windowed
 from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.arms.task import Draw
+from t2v.pipeline.arms import conditioning_parts
 from t2v.pipeline.stack import Stack
 from t2v.settings.config import BLENDINGS
 
@@ -33,6 +34,11 @@ DRAW: dict[str, Draw] = {
         for name, arm in ARMS.items()
         if arm.preset
     },
+    **{
+        name: partial(continuation.with_twin, name=arm.twin, overlap=arm.overlap)
+        for name, arm in ARMS.items()
+        if arm.twin
+    },
     "real": controls.render_real,
     "shuffled": controls.shuffle,
     "frozen": controls.freeze,
@@ -43,9 +49,13 @@ DRAW: dict[str, Draw] = {
 
 def trained_parameters(stack: Stack, memories: tuple[str, ...]) -> int:
     """Parameters of the memories that an arm uses, which were trained for it."""
-    injectors = (p for name, p in stack.unet.named_parameters() if "injector" in name)
-    parts = {
-        "cam": (*stack.extractor.parameters(), *injectors),
-        "apm": (*stack.anchor_tokens.parameters(), *stack.unet.mixers.parameters()),
+    parts: dict[str, tuple[nn.Module, ...]] = {
+        "cam": conditioning_parts(stack),
+        "apm": (stack.anchor_tokens, stack.unet.mixers),
     }
-    return sum(parameter.numel() for name in memories for parameter in parts[name])
+    return sum(
+        parameter.numel()
+        for name in memories
+        for part in parts[name]
+        for parameter in part.parameters()
+    )
