@@ -19,7 +19,7 @@ from t2v.models.frame_embedding import FrameEmbedding
 from t2v.models.video_unet import Timestep
 
 
-class StreamingBase(ModelMixin, ConfigMixin, ABC):
+class StreamingBase(ModelMixin, ConfigMixin, ABC):  # type: ignore[misc] # diffusers' mixins disagree
     """A text-to-video model with a mixer for each text cross-attention, and with injectors.
 
     Untrained memories change nothing. Names of parameters of the injectors contain "injector".
