@@ -10,6 +10,7 @@ from t2v.runs import record
 from t2v.settings import config, presets
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.declaration import setting, settings_of
+from t2v.ui.endpoints import documented
 from t2v.ui.parameters import PARAMETER_ORDER, page_settings, parameter_name
 from t2v.ui.wiring import build_page
 from tests.support.fakes import painted_preset
