@@ -3,7 +3,7 @@
 from functools import partial
 
 from t2v.pipeline.denoising import make_scheduler
-from t2v.settings.presets import Preset
+from t2v.settings.preset import Preset
 from t2v.training import (
     autoencoder,
     base_stages,
