@@ -98,7 +98,9 @@ class SkyReels(Continuing):
             times = timestep.repeat(1, seen.shape[2])
             times[:, :num_known] = CONTEXT_TIMESTEP
             flows = [self.predict(seen, times, text)[:, :, num_known:] for text in texts]
-            flow = flows[0] if len(flows) == 1 else torch.lerp(*flows, config.guidance_scale)
+            flow = flows[0]
+            if len(flows) == 2:
+                flow = torch.lerp(flow, flows[1], config.guidance_scale)
             new = scheduler.step(flow, timestep, new).prev_sample
             x0 = scheduler.model_outputs[-1]
             yield Step(torch.cat([context, new], dim=2), torch.cat([context, x0], dim=2))

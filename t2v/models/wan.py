@@ -33,7 +33,7 @@ def load_transformer(
     Raises:
         CheckpointError: files are missing or do not fit.
     """
-    kept = set(transformer._keep_in_fp32_modules or ())
+    kept: set[str] = set(transformer._keep_in_fp32_modules or ())
     load_shards(
         transformer,
         folder,
