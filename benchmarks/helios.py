@@ -15,6 +15,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from t2v.events import Chunk, LatentMemory
 from t2v.models.encoders import Umt5TextEncoder
+from t2v.models.helios_attention import use_prepared_text
 from t2v.models.video_autoencoder import VideoAutoencoder
 from t2v.pipeline.helios import stream
 from t2v.pipeline.helios_stack import HeliosStack
@@ -148,6 +149,7 @@ def new_helios(plan: HeliosPlan, device: torch.device) -> HeliosStack:
                 parameter.normal_(std=0.02, generator=rng)
         network.requires_grad_(False).eval()
     transformer.rope = rope.to(device)
+    use_prepared_text(transformer)
     return HeliosStack(
         name=plan.size,
         transformer=transformer,

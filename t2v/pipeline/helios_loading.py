@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from t2v.errors import CheckpointError
 from t2v.models.encoders import Umt5TextEncoder
+from t2v.models.helios_attention import MAX_TOKENS, use_prepared_text
 from t2v.models.networks import from_config, read_json
 from t2v.models.shards import load_shards
 from t2v.models.video_autoencoder import VideoAutoencoder
@@ -25,7 +26,6 @@ from t2v.settings.acceleration import Acceleration
 from t2v.settings.presets import Preset
 
 
-MAX_TOKENS = 512  # of a prompt, as the weights were trained
 Networks = tuple[HeliosTransformer3DModel, UMT5EncoderModel, AutoencoderKLWan]
 
 
@@ -98,6 +98,7 @@ def build_helios(folder: Path) -> Networks:
     # Frequencies of positions, the only values that weight files do not hold.
     config = transformer.config
     transformer.rope = type(transformer.rope)(config["rope_dim"], config["rope_theta"])
+    use_prepared_text(transformer)
     return transformer, text_model, vae
 
 

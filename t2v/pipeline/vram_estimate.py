@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from t2v.models.autoencoder import frames_at_once
+from t2v.models.helios_attention import text_bytes
 from t2v.pipeline.offload import PARTS, PROFILES, RESIDENT, STREAMED, is_apart
 
 
@@ -101,6 +102,7 @@ def predict_helios_peaks(
     sizes = {name: _num_bytes(network) for name, network in networks.items()}
     pixels = frame_size[0] * frame_size[1] // downsampling**2
     work = max(HELIOS_STEP_BYTES * chunk_latents * pixels, HELIOS_DECODING_BYTES * pixels)
+    work += text_bytes(networks["transformer"])
     layers = {name: _largest_layer(network) for name, network in networks.items()}
     peaks = {
         "full": sum(sizes.values()) + work,
