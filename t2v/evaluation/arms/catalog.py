@@ -45,7 +45,8 @@ class Arm:
         """The geometry of its chunks, on a stack with chunks of another."""
         if self.preset:
             return named_preset(self.preset).chunking
-        overlap = stack.overlap if self.overlap is None else self.overlap
+        is_own = self.overlap is not None and stack.overlap > 0  # Helios draws no frame again
+        overlap = self.overlap if is_own else stack.overlap
         return Chunking(stack.chunk_frames, overlap)
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from t2v.events import LatentMemory
 from t2v.generator import Generator
-from t2v.pipeline.stack import Refiner, Stack
+from t2v.pipeline.stack import Refiner
 from t2v.settings.config import GenerationConfig
 from t2v.worlds.world import Scene, World
 
@@ -21,6 +23,7 @@ class Task:
     """One prompt and one seed.
 
     Args:
+        stack: the Stack of the preset; for arms of Helios, its HeliosStack.
         config: its `num_chunks` are those of the stack's own geometry, and say how long the video
             of every arm is at least; what is longer is cut by whoever asked for it.
         first_chunk: frames that the arm continues, where it continues any.
@@ -28,9 +31,10 @@ class Task:
         preview: gives the video of `cam`, for arms that change a video.
         refiner: loads the refiner, for arms that need it.
         baseline: loads the preset of another model, for arms that are one.
+        memory: what the first chunk leaves beside its frames, on Helios.
     """
 
-    stack: Stack
+    stack: Any
     config: GenerationConfig
     first_chunk: UInt8[ndarray, "f h w 3"]
     preview: Callable[[], Video]
@@ -38,6 +42,7 @@ class Task:
     world: World | None = None
     refiner: Callable[[], Refiner] | None = None
     baseline: Callable[[str], Generator] | None = None
+    memory: LatentMemory | None = None
 
     @property
     def num_frames(self) -> int:

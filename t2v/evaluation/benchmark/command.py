@@ -15,6 +15,7 @@ from t2v.evaluation.benchmark.sanity import run_sanity
 from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
 from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
 from t2v.evaluation.metrics.video import protocol
+from t2v.pipeline.helios_loading import load_helios
 from t2v.pipeline.loading import load_stack
 from t2v.settings.presets import Preset
 
@@ -55,7 +56,10 @@ def run_job(job: Job, tell: Callable[[str], None]) -> None:
 
         def load() -> Maker:
             refines = any(ARMS[arm].needs == "refiner" for plan in job.plans for arm in plan.arms)
-            stack = load_stack(job.preset, refine=refines)
+            if job.preset.base == "helios":
+                stack = load_helios(job.preset)
+            else:
+                stack = load_stack(job.preset, refine=refines)
             return new_maker(folder, job.preset, stack, job.prompts, flow, sizes)
 
         run_suites(job.plans, folder, load, manifest, quick=job.quick, tell=tell)

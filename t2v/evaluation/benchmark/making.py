@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from t2v.errors import CheckpointError, ConfigError
+from t2v.evaluation.arms import drawing, helios_drawing
 from t2v.evaluation.arms.catalog import ARMS
-from t2v.evaluation.arms.drawing import DRAW, trained_parameters
 from t2v.evaluation.arms.task import Task
 from t2v.evaluation.benchmark.derived import (
     NO_SCENE,
@@ -23,8 +24,10 @@ from t2v.evaluation.benchmark.derived import (
 from t2v.evaluation.benchmark.folder import (
     BenchmarkFolder,
     Frames,
+    read_memory,
     read_values,
     read_video,
+    write_memory,
     write_values,
     write_video,
 )
@@ -34,8 +37,10 @@ from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
 from t2v.evaluation.metrics.measurement import Measurement, absent
 from t2v.evaluation.metrics.video import measure_pairs, video_series
 from t2v.evaluation.report import load_probe
-from t2v.evaluation.samples import generate, held_out_scenes
+from t2v.evaluation.samples import held_out_scenes, stream
+from t2v.events import Chunk, LatentMemory, Memory, remember
 from t2v.generator import Generator
+from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_refiner
 from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.stack import Refiner, Stack
@@ -60,7 +65,7 @@ class Maker:
 
     folder: BenchmarkFolder
     preset: Preset
-    stack: Stack
+    stack: Stack | HeliosStack
     prompts: Prompts
     flow: FlowBackend
     sizes: Sizes
@@ -91,7 +96,7 @@ class Maker:
             started, memory = time.perf_counter(), []
 
             def watched() -> Iterator[Frames]:
-                for frames in DRAW[case.arm](self._task(case, first)):
+                for frames in self._arms.DRAW[case.arm](self._task(case, first)):
                     memory.append(memory_in_use(self.stack.device)["memory"])
                     yield frames
 
@@ -105,9 +110,18 @@ class Maker:
         path = self.folder.first_chunk(case)
         if not path.exists():
             config = replace(self.config(case), num_chunks=1)
-            frames = generate(self.stack, config)
-            write_video(path, iter([frames]), len(frames))
+            [chunk] = (one for one in stream(self.stack, config) if isinstance(one, Chunk))
+            if chunk.memory is not None:
+                write_memory(self.folder.first_memory(case), chunk.memory)
+            write_video(path, iter([chunk.frames]), len(chunk.frames))
         return np.array(read_video(path))
+
+    def memory_of_first(self, case: Case) -> Memory | LatentMemory:
+        """What the chunk after the first one knows of it."""
+        frames = self.first_chunk(case)
+        if isinstance(self.stack, HeliosStack):
+            return read_memory(self.folder.first_memory(case))
+        return remember(None, frames, self.preset.chunking.overlap)
 
     def config(self, case: Case) -> GenerationConfig:
         """The preset's settings for a prompt and a seed."""
@@ -124,7 +138,13 @@ class Maker:
         """The first frame of every chunk but the first."""
         return boundaries_of(case.arm, self.preset, case.num_chunks)
 
+    @property
+    def _arms(self) -> ModuleType:
+        """How arms draw on this kind of stack."""
+        return helios_drawing if isinstance(self.stack, HeliosStack) else drawing
+
     def _task(self, case: Case, first_chunk: Frames) -> Task:
+        memory = self.memory_of_first(case)
         return Task(
             stack=self.stack,
             config=self.config(case),
@@ -134,6 +154,7 @@ class Maker:
             world=self.world,
             refiner=self.refiner,
             baseline=self.baseline,
+            memory=memory if isinstance(memory, LatentMemory) else None,
         )
 
     def _measure(self, case: Case) -> dict[str, Any]:
@@ -150,7 +171,9 @@ class Maker:
         return {
             "prompt": self.prompts.texts[case.prompt],
             "boundaries": boundaries,
-            "trained_parameters": trained_parameters(self.stack, ARMS[case.arm].memories),
+            "trained_parameters": self._arms.trained_parameters(
+                self.stack, ARMS[case.arm].memories
+            ),
             "seconds": making["seconds"],
             "measures": to_json(measured),
             "per_chunk": {name: values.tolist() for name, values in series.per_chunk.items()},
@@ -188,7 +211,7 @@ class Maker:
 def new_maker(
     folder: BenchmarkFolder,
     preset: Preset,
-    stack: Stack,
+    stack: Stack | HeliosStack,
     prompts: Prompts,
     flow: FlowBackend,
     sizes: Sizes,

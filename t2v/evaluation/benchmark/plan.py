@@ -8,6 +8,7 @@ from pathlib import Path
 from t2v.device import has_gpu
 from t2v.errors import ConfigError
 from t2v.evaluation.arms.catalog import ARMS, find_arms
+from t2v.evaluation.arms.helios_catalog import why_not_on_helios
 from t2v.evaluation.benchmark.suites import (
     ALL_QUICK_PROMPTS,
     QUICK_CHUNKS,
@@ -144,7 +145,7 @@ def why_not(name: str, preset: Preset) -> str:
         return f"arm {name} cannot run: {preset.refiner_unavailable}"
     if needs == "baseline" and (reason := named_preset(ARMS[name].preset).unavailable):
         return f"arm {name} cannot run: {reason.removesuffix('.')}"
-    return ""
+    return why_not_on_helios(name) if preset.base == "helios" else ""
 
 
 def why_not_unasked(name: str) -> str:
