@@ -45,7 +45,7 @@ class PreparedText:
     @contextmanager
     def read_by(self, transformer: HeliosTransformer3DModel) -> Iterator[None]:
         """Lets the transformer read this text for one call, and keeps nothing of it there."""
-        processors = [block.attn2.processor for block in transformer.blocks]
+        processors = [attn.processor for attn in cross_attentions(transformer)]
         for processor, text in zip(processors, self.keys_values, strict=True):
             processor.text = text
         try:
@@ -62,7 +62,7 @@ def prepare_text(
     text = transformer.condition_embedder.text_embedder(prompt_embeds)
     return PreparedText(
         prompt_embeds[:, :1],
-        tuple(keys_values(block.attn2, text) for block in transformer.blocks),
+        tuple(keys_values(attn, text) for attn in cross_attentions(transformer)),
     )
 
 
@@ -74,14 +74,19 @@ def keys_values(attn: Any, text: Float[Tensor, "b n d"]) -> tuple[Tensor, Tensor
 
 def use_prepared_text(transformer: HeliosTransformer3DModel) -> None:
     """Makes the cross-attention of every block able to read prepared text."""
-    for block in transformer.blocks:
-        block.attn2.set_processor(PreparedAttnProcessor())
+    for attn in cross_attentions(transformer):
+        attn.set_processor(PreparedAttnProcessor())
+
+
+def cross_attentions(transformer: Any) -> list[Any]:
+    """The cross-attention of every block."""
+    return [block.attn2 for block in transformer.blocks]
 
 
 def text_bytes(transformer: Any) -> int:
     """Bytes of the keys and values of the longest prompt."""
     return sum(
         MAX_TOKENS * layer.out_features * layer.weight.itemsize
-        for block in transformer.blocks
-        for layer in (block.attn2.to_k, block.attn2.to_v)
+        for attn in cross_attentions(transformer)
+        for layer in (attn.to_k, attn.to_v)
     )

@@ -10,8 +10,7 @@ from math import ceil
 
 import torch
 import torch.distributed as dist
-from diffusers import ContextParallelConfig
-from diffusers.models import HeliosTransformer3DModel
+from diffusers.models import ContextParallelConfig, HeliosTransformer3DModel
 
 from t2v.errors import ConfigError
 from t2v.pipeline.helios_stack import HISTORY_SIZES, HeliosStack

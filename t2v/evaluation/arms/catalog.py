@@ -45,9 +45,9 @@ class Arm:
         """The geometry of its chunks, on a stack with chunks of another."""
         if self.preset:
             return named_preset(self.preset).chunking
-        is_own = self.overlap is not None and stack.overlap > 0  # Helios draws no frame again
-        overlap = self.overlap if is_own else stack.overlap
-        return Chunking(stack.chunk_frames, overlap)
+        if self.overlap is None or not stack.overlap:  # Helios draws no frame again
+            return stack
+        return Chunking(stack.chunk_frames, self.overlap)
 
 
 def baseline(preset: str, cost: float, about: str, whole: bool = False) -> Arm:

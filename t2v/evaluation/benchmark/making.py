@@ -229,7 +229,9 @@ def new_maker(
         world=world,
         scenes=scenes,
         probe=find_probe(preset) if scenes else None,
-        refiner=cache(lambda: load_refiner(preset, stack=stack)),
+        refiner=cache(
+            lambda: load_refiner(preset, stack=stack if isinstance(stack, Stack) else None)
+        ),
         baseline=cache(Generator.load),
     )
 
