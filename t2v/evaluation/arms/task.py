@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from t2v.events import LatentMemory
 from t2v.generator import Generator
-from t2v.pipeline.stack import Refiner
+from t2v.pipeline.stack import Refiner, Stack
 from t2v.settings.config import GenerationConfig
 from t2v.worlds.world import Scene, World
 
@@ -32,6 +32,7 @@ class Task:
         refiner: loads the refiner, for arms that need it.
         baseline: loads the preset of another model, for arms that are one.
         memory: what the first chunk leaves beside its frames, on Helios.
+        twin: loads the stack with another, trained way to condition, by the name of its training.
     """
 
     stack: Any
@@ -43,6 +44,7 @@ class Task:
     refiner: Callable[[], Refiner] | None = None
     baseline: Callable[[str], Generator] | None = None
     memory: LatentMemory | None = None
+    twin: Callable[[str], Stack] | None = None
 
     @property
     def num_frames(self) -> int:

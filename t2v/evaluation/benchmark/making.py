@@ -40,11 +40,13 @@ from t2v.evaluation.report import load_probe
 from t2v.evaluation.samples import held_out_scenes, stream
 from t2v.events import Chunk, LatentMemory, Memory, remember
 from t2v.generator import Generator
+from t2v.pipeline.arms import load_arm
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_refiner
 from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.stack import Refiner, Stack
 from t2v.settings.chunking import Chunking
+from t2v.settings.conditionings import arm_folder
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
 from t2v.training.probe import Probe
@@ -61,6 +63,7 @@ class Maker:
         probe: of that world.
         refiner: loads the refiner, at most once.
         baseline: loads the preset of another model, each at most once.
+        twin: loads the stack with another, trained way to condition, each at most once.
     """
 
     folder: BenchmarkFolder
@@ -74,6 +77,7 @@ class Maker:
     probe: Probe | None
     refiner: Callable[[], Refiner]
     baseline: Callable[[str], Generator]
+    twin: Callable[[str], Stack]
 
     def make(self, case: Case, lengths: Sequence[int] = ()) -> None:
         """Makes the video of a case and measures it, if that has not been done.
@@ -155,6 +159,7 @@ class Maker:
             refiner=self.refiner,
             baseline=self.baseline,
             memory=memory if isinstance(memory, LatentMemory) else None,
+            twin=self.twin,
         )
 
     def _measure(self, case: Case) -> dict[str, Any]:
@@ -163,6 +168,8 @@ class Maker:
         series = video_series(video, terms, boundaries)
         made = self.folder.video(case).with_suffix(".json")
         making = read_values(made) if made.exists() else {"seconds": None, "memory": []}
+        arm = ARMS[case.arm]
+        stack = self.twin(arm.twin) if arm.twin else self.stack
         measured = measure_pairs(video, terms, boundaries) | {
             "motion_kept": motion_kept(series.per_chunk["motion"]),
             "memory_growth": memory_growth(making["memory"]),
@@ -171,9 +178,7 @@ class Maker:
         return {
             "prompt": self.prompts.texts[case.prompt],
             "boundaries": boundaries,
-            "trained_parameters": self._arms.trained_parameters(
-                self.stack, ARMS[case.arm].memories
-            ),
+            "trained_parameters": self._arms.trained_parameters(stack, arm.memories),
             "seconds": making["seconds"],
             "measures": to_json(measured),
             "per_chunk": {name: values.tolist() for name, values in series.per_chunk.items()},
@@ -229,11 +234,16 @@ def new_maker(
         world=world,
         scenes=scenes,
         probe=find_probe(preset) if scenes else None,
-        refiner=cache(
-            lambda: load_refiner(preset, stack=stack if isinstance(stack, Stack) else None)
-        ),
+        refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
         baseline=cache(Generator.load),
+        twin=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
     )
+
+
+def taken_apart(stack: Stack | HeliosStack) -> Stack:
+    """The stack, for arms that no plan has for Helios."""
+    assert isinstance(stack, Stack)
+    return stack
 
 
 def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:

@@ -27,7 +27,7 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
     arms = {
         name: {
             "kind": ARMS[name].kind,
-            "about": about(name, base),
+            "about": about(name, base, manifest),
             "shares_first_chunk": ARMS[name].shares_first_chunk,
             "trained_parameters": results.trained_parameters(name),
             "videos": len(results.files[name]),
@@ -59,13 +59,15 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
     }
 
 
-def about(name: str, base: str) -> str:
-    """What an arm is; of another model, with the preset's title and the homes of its weights.
+def about(name: str, base: str, manifest: Mapping[str, Any]) -> str:
+    """What an arm is; how it was trained, or the preset and the homes of its weights.
 
     Args:
         base: of the preset that is measured.
     """
     arm = ARMS[name]
+    if record := manifest.get("arms", {}).get(arm.twin):
+        return f"{arm.about} ({record['steps']} steps of {record['batch']} clips)"
     if not arm.preset:
         return ABOUT[name] if base == "helios" else arm.about
     preset = named_preset(arm.preset)
