@@ -60,7 +60,7 @@ def test_the_blocks_take_half_the_memory_and_frames_stay_nearly_the_same(preset)
     assert stored_bytes(layer.weight) == 24 * 26 * 2
     frames, theirs = (first_chunk(stack, preset).astype(int) for stack in (plain, rounded))
     assert frames.std() > 5
-    assert 0 < abs(frames - theirs).mean() < 4
+    assert 0 < abs(frames - theirs).max() <= 3
 
 
 @needs_torchao
