@@ -27,7 +27,7 @@ class Baseline(ABC):
 
     reads_text = True  # at every step; otherwise no negative prompt either
     together: tuple[tuple[str, ...], ...] = ()  # networks that run at the same time
-    # Peak bytes without the weights, per latent pixel: of a step, for each frame of a chunk; and of
+    # Peak bytes without the weights, per latent pixel: of a step, for each latent in time; and of
     # decoding, for all frames that are decoded together. Counted on the meta device.
     step_bytes: int
     decoding_bytes: int
@@ -85,10 +85,14 @@ class Baseline(ABC):
             latents = self.encode(pictures.to(self.device))
         return LatentPreview(latents.movedim(0, 1), pictures, detail=1)
 
+    def num_latents(self, num_frames: int) -> int:
+        """Latents, over time, of the first frames of a chunk."""
+        return num_frames
+
     @property
     @abstractmethod
-    def frames_together(self) -> int:
-        """Frames that are denoised together; where it depends on the video, by default."""
+    def latents_together(self) -> int:
+        """Latents, over time, of one denoising; where it depends on the video, by default."""
 
 
 class Continuing(Baseline):
@@ -98,8 +102,8 @@ class Continuing(Baseline):
     """
 
     @property
-    def frames_together(self) -> int:
-        return self.chunking.chunk_frames
+    def latents_together(self) -> int:
+        return self.num_latents(self.chunking.chunk_frames)
 
     @abstractmethod
     def first_frames(
@@ -133,7 +137,7 @@ class Continuing(Baseline):
         """The noise (1, c, f, h, w) that a chunk begins with, whatever the device."""
         generator = chunk_generator(config, index, *details)
         height, width = (side // self.downsampling for side in self.frame_size)
-        shape = (1, channels, self.chunking.chunk_frames, height, width)
+        shape = (1, channels, self.latents_together, height, width)
         return torch.randn(shape, generator=generator).to(self.device)
 
 
@@ -151,8 +155,8 @@ class WholeVideo(Baseline):
         self._usual_chunks = preset.config(prompt="any").num_chunks
 
     @property
-    def frames_together(self) -> int:
-        return self.chunking.num_frames(self._usual_chunks)
+    def latents_together(self) -> int:
+        return self.num_latents(self.chunking.num_frames(self._usual_chunks))
 
     @abstractmethod
     def draw_all(self, config: GenerationConfig, prompts: EncodedPrompts) -> Iterator[Step]:

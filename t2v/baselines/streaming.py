@@ -142,6 +142,7 @@ def draw_video(
         else:
             known = memory.cond_frames
         num_known = overlap if index else 0  # frames that the video has already
+        first_new = baseline.num_latents(num_known)
         for number, (latents, x0) in enumerate(
             baseline.draw(config, index, embeds, known), start=1
         ):
@@ -150,7 +151,7 @@ def draw_video(
                 chunk_index=index,
                 step=number,
                 num_steps=config.num_inference_steps,
-                picture=baseline.preview(x0[0, :, num_known]),
+                picture=baseline.preview(x0[0, :, first_new]),
                 **memory_in_use(baseline.device),
             )
         check_finite(latents, stage, index)

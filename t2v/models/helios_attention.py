@@ -14,8 +14,7 @@ from diffusers.models.transformers.transformer_helios import HeliosAttnProcessor
 from jaxtyping import Float
 from torch import Tensor
 
-
-MAX_TOKENS = 512  # of a prompt, as the weights were trained
+from t2v.models.wan import MAX_TOKENS
 
 
 class PreparedAttnProcessor(HeliosAttnProcessor):

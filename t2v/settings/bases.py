@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 
-BaseName = Literal["streaming_t2v", "helios", "svd", "i2vgen_xl", "sparsectrl", "freenoise"]
+BaseName = Literal[
+    "streaming_t2v", "helios", "svd", "i2vgen_xl", "sparsectrl", "freenoise", "skyreels_v2"
+]
 MemoryName = Literal["short", "long"]
 
 
@@ -141,6 +143,20 @@ BASES: dict[BaseName, Base] = {
             "tokenizer/merges.txt",
             "scheduler/scheduler_config.json",
         ),
+        is_baseline=True,
+    ),
+    "skyreels_v2": Base(
+        unused=NOT_OF_BASELINES,
+        without={},
+        needed=(
+            "transformer/config.json",
+            "vae/config.json",
+            "text_encoder/config.json",
+            "tokenizer/tokenizer.json",
+            "scheduler/scheduler_config.json",
+        ),
+        takes_image=True,
+        clip_frames=(97, 97),
         is_baseline=True,
     ),
 }

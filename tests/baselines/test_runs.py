@@ -22,7 +22,13 @@ from t2v.ui.ablation import without_memories
 from t2v.weights.install import install
 from tests.support.processes import PATIENCE, started, wait_until
 from tests.support.runs import finished, hashes
-from tests.support.small_baselines import FRAME_SIZE, STREAMED, small_preset, write_published
+from tests.support.small_baselines import (
+    DENOISERS,
+    FRAME_SIZE,
+    STREAMED,
+    small_preset,
+    write_published,
+)
 
 
 @pytest.fixture(scope="module", params=(*STREAMED, "freenoise"))
@@ -145,7 +151,8 @@ def test_the_command_line_makes_a_video(preset, name, monkeypatch, tmp_path, cap
     assert read_frames(tmp_path / "out.mp4").shape == (num_frames, *FRAME_SIZE, 3)
     sidecar = json.loads((tmp_path / "out.json").read_text())
     assert sidecar["preset"] == name
-    assert any(file.startswith("unet/") for file in sidecar["weights"])
+    network = DENOISERS.get(name, "unet")
+    assert any(file.startswith(f"{network}/") for file in sidecar["weights"])
     assert f"{num_frames} frames" in capsys.readouterr().out
 
 
@@ -172,6 +179,7 @@ def test_a_repository_without_its_files_is_refused(home, name, tmp_path):
     """The model in the repository's own folder is missing, or the network is."""
     preset = small_preset(name, tmp_path / "weights" / name)
     empty = tmp_path / "home"
+    empty.mkdir()
     write_published(empty, replace(preset, sources=preset.sources[:-1]))
     with pytest.raises(CheckpointError, match=f"offline, and not all .*{preset.sources[-1].repo}"):
         install(preset, weights_dir=empty, offline=True, say=lambda line: None)

@@ -60,6 +60,15 @@ def seen_picture(page, screen="#screen") -> tuple[int, int]:
     return read_number(pixels[top : top + side, left : left + side])
 
 
+def pictures_until(page, is_over, screen="#screen") -> list[tuple[int, int]]:
+    """Numbers and seeds of the frames that a visitor sees, until something has happened."""
+    seen = []
+    while not seen or not is_over():
+        seen.append(seen_picture(page, screen))
+        page.wait_for_timeout(0.1 * SECOND)
+    return seen
+
+
 def wait_for_state(page, state, seconds=60):
     page.locator(f".status.{state}").wait_for(timeout=seconds * SECOND)
 

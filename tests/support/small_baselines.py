@@ -6,14 +6,17 @@ from dataclasses import replace
 from diffusers import (
     AutoencoderKL,
     AutoencoderKLTemporalDecoder,
+    AutoencoderKLWan,
     DDIMScheduler,
     EulerDiscreteScheduler,
     I2VGenXLUNet,
     MotionAdapter,
     PNDMScheduler,
+    SkyReelsV2Transformer3DModel,
     SparseControlNetModel,
     UNet2DConditionModel,
     UNetSpatioTemporalConditionModel,
+    UniPCMultistepScheduler,
 )
 from transformers import (
     CLIPImageProcessor,
@@ -21,10 +24,14 @@ from transformers import (
     CLIPTextModel,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 
 from t2v.settings.chunking import Chunking
 from t2v.settings.presets import list_presets
+from tests.support.small_helios import UMT5
+from tests.support.small_helios import write_tokenizer as write_word_tokenizer
 from tests.support.small_stack import randomize
 
 
@@ -134,15 +141,40 @@ CONTROLNET = {
     "motion_num_attention_heads": 2,
     "conditioning_embedding_out_channels": (8,),
 }
+SKYREELS = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "in_channels": 4,
+    "out_channels": 4,
+    "text_dim": UMT5["d_model"],
+    "freq_dim": 14,
+    "ffn_dim": 26,
+    "num_layers": 2,
+    "inject_sample_info": True,
+}
+WAN_VAE = {  # 4 frames a latent, but 4 pixels instead of 8
+    "base_dim": 4,
+    "z_dim": 4,
+    "dim_mult": [1, 1, 1],
+    "num_res_blocks": 1,
+    "temperal_downsample": [True, True],
+    "latents_mean": [0.01, -0.02, 0.03, -0.04],
+    "latents_std": [0.08, 0.11, 0.09, 0.12],
+    "scale_factor_spatial": 4,
+}
+FLOW_SCHEDULE = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0}
 CHUNKS = {  # small ones, by preset
     "svd": Chunking(5, 1),
     "svd-xt": Chunking(7, 1),
     "i2vgen-xl": Chunking(5, 1),
     "sparsectrl": Chunking(6, 2),
     "freenoise": Chunking(8, 0),  # windows of 8 frames, 4 apart
+    "skyreels-v2": Chunking(13, 5),  # 4 latents, of which 2 are known
 }
 
-STREAMED = ("svd", "i2vgen-xl", "sparsectrl")  # one preset of each base
+# One preset of each base.
+STREAMED = ("svd", "i2vgen-xl", "sparsectrl", "skyreels-v2")
+DENOISERS = {"skyreels-v2": "transformer"}  # the network that runs in every step, if not "unet"
 
 
 def write_tokenizer(folder):
@@ -238,6 +270,16 @@ def write_sparsectrl(folder):
     randomize(SparseControlNetModel(**CONTROLNET), 35).save_pretrained(folder)
 
 
+def write_skyreels(folder):
+    transformer = randomize(SkyReelsV2Transformer3DModel(**SKYREELS), 41)
+    transformer.save_pretrained(folder / "transformer")
+    randomize(AutoencoderKLWan(**WAN_VAE), 42).save_pretrained(folder / "vae")
+    text = randomize(UMT5EncoderModel(UMT5Config(num_heads=3, **UMT5)), 43)
+    text.save_pretrained(folder / "text_encoder")
+    write_word_tokenizer(folder / "tokenizer")
+    UniPCMultistepScheduler(**FLOW_SCHEDULE).save_pretrained(folder / "scheduler")
+
+
 WRITERS = {
     "ali-vilab/i2vgen-xl": write_i2vgen_xl,
     "stable-diffusion-v1-5/stable-diffusion-v1-5": write_stable_diffusion,
@@ -246,6 +288,7 @@ WRITERS = {
     "stabilityai/stable-video-diffusion-img2vid": write_svd,
     "stabilityai/stable-video-diffusion-img2vid-xt": write_svd,
     "stabilityai/sd-turbo": write_text_to_image,
+    "Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers": write_skyreels,
 }
 
 

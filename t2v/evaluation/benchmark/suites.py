@@ -11,7 +11,14 @@ from t2v.errors import ConfigError
 
 
 CONTROLS = ("real", "shuffled", "frozen")
-BASELINES = ("svd", "svd-xt", "i2vgen-xl", "sparsectrl", "freenoise-animatediff")
+BASELINES = (
+    "svd",
+    "svd-xt",
+    "i2vgen-xl",
+    "sparsectrl",
+    "freenoise-animatediff",
+    "skyreels-v2",  # newer than the paper
+)
 TWINS = (
     "cam-twin",
     "add-cond",
