@@ -21,10 +21,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class LatentMemory:
-    """The same for a base that remembers latents, not frames: Helios."""
+    """The same for a model that remembers latents, not frames: Helios, FramePack."""
 
     history: Float32[np.ndarray, "b c k h w"]  # short-term: of the last frames, oldest first
     anchor: Float32[np.ndarray, "b c 1 h w"]  # long-term: of the first frame, kept
+    image: UInt8[np.ndarray, "H W 3"] | None = None  # that frame, where it is read as pixels
 
 
 def remember(memory: Memory | None, frames: Frames, num_cond_frames: int) -> Memory:

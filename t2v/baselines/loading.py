@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
+from t2v.baselines.framepack_loading import load_framepack
 from t2v.baselines.freenoise import load_freenoise
 from t2v.baselines.i2vgen_xl import load_i2vgen_xl
 from t2v.baselines.interface import Baseline
@@ -25,7 +26,10 @@ LOADERS: dict[BaseName, Callable[[Preset, torch.dtype], Baseline]] = {
     "i2vgen_xl": load_i2vgen_xl,
     "sparsectrl": load_sparsectrl,
     "freenoise": load_freenoise,
+    "framepack": load_framepack,
 }
+# What networks compute in on a GPU, where it is not float16: as they were trained.
+PRECISIONS: dict[BaseName, torch.dtype] = {"framepack": torch.bfloat16}
 
 
 def load_baseline(
@@ -38,8 +42,8 @@ def load_baseline(
 
     Args:
         device: by default the GPU if there is one.
-        dtype: what networks compute in: by default float16 on a GPU, as they are published, and
-            float32 on the CPU. Autoencoders always compute in float32.
+        dtype: what networks compute in: by default float16 or bfloat16 on a GPU, as they were
+            trained, and float32 on the CPU. Autoencoders always compute in float32.
         memory: a memory profile (offload.py); by default the fastest that fits.
 
     Raises:
@@ -47,7 +51,8 @@ def load_baseline(
         ConfigError: there is no such memory profile.
     """
     device = device_for(device, memory)
-    dtype = dtype or (torch.float32 if device.type == "cpu" else torch.float16)
+    half = PRECISIONS.get(preset.base, torch.float16)
+    dtype = dtype or (torch.float32 if device.type == "cpu" else half)
     missing = missing_file(preset.weights_folder, preset.abilities.needed)
     if missing is not None:
         raise CheckpointError(f"{missing} is missing; `{preset.download_command}` gets it")
@@ -67,7 +72,7 @@ def place(baseline: Baseline, device: torch.device, memory: str | None) -> None:
         type(baseline),
         baseline.networks,
         baseline.frame_size,
-        baseline.frames_together,
+        baseline.latents_together,
         baseline.downsampling,
     )
     baseline.offloader, notices = place_networks(dict(baseline.networks), device, memory, peaks)
@@ -78,7 +83,7 @@ def predict_peaks(
     kind: type[Baseline],
     networks: Mapping[str, nn.Module],
     frame_size: tuple[int, int],
-    frames_together: int,
+    latents_together: int,
     downsampling: int,
 ) -> dict[str, int]:
     """Estimates the peak bytes of every memory profile on a GPU.
@@ -86,8 +91,9 @@ def predict_peaks(
     Args:
         networks: of the baseline by name, on any device.
         frame_size: height, width in pixels.
+        latents_together: over time, of one denoising.
         downsampling: pixels per latent, in each direction.
     """
     height, width = (side // downsampling for side in frame_size)
-    work = max(kind.step_bytes * frames_together, kind.decoding_bytes) * height * width
+    work = max(kind.step_bytes * latents_together, kind.decoding_bytes) * height * width
     return predict_baseline_peaks(networks, kind.together, work)

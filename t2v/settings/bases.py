@@ -4,8 +4,8 @@ The paper's method, which `shapes` and `modelscope` have, remembers frames: the 
 8, the APM the first one. Helios remembers latents: a history of the last ones, and the first one.
 The settings of one pair of memories mean nothing to the other.
 
-The baselines are the methods that the paper compares itself with. Their only memory is the end of
-the video so far, which cannot be switched off.
+The baselines are methods to compare the paper's with. Their only memory is the end of the video so
+far (FramePack's also its first frame), which cannot be switched off.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 
-BaseName = Literal["streaming_t2v", "helios", "svd", "i2vgen_xl", "sparsectrl", "freenoise"]
+BaseName = Literal[
+    "streaming_t2v", "helios", "svd", "i2vgen_xl", "sparsectrl", "freenoise", "framepack"
+]
 MemoryName = Literal["short", "long"]
 
 
@@ -95,6 +97,7 @@ BASES: dict[BaseName, Base] = {
             "scheduler/scheduler_config.json",
             *FIRST_IMAGE,
         ),
+        takes_image=True,
         clip_frames=(25, 25),
         is_baseline=True,
     ),
@@ -112,6 +115,7 @@ BASES: dict[BaseName, Base] = {
             "scheduler/scheduler_config.json",
             *FIRST_IMAGE,
         ),
+        takes_image=True,
         is_baseline=True,
     ),
     "sparsectrl": Base(
@@ -127,6 +131,7 @@ BASES: dict[BaseName, Base] = {
             "tokenizer/merges.txt",
             "scheduler/scheduler_config.json",
         ),
+        takes_image=True,
         is_baseline=True,
     ),
     "freenoise": Base(
@@ -141,6 +146,26 @@ BASES: dict[BaseName, Base] = {
             "tokenizer/merges.txt",
             "scheduler/scheduler_config.json",
         ),
+        is_baseline=True,
+    ),
+    "framepack": Base(
+        unused=NOT_OF_BASELINES | {"negative_prompt"},  # distilled with guidance
+        without={},
+        needed=(
+            "transformer/config.json",
+            "vae/config.json",
+            "text_encoder/config.json",
+            "tokenizer/tokenizer.json",
+            "text_encoder_2/config.json",
+            "tokenizer_2/vocab.json",
+            "tokenizer_2/merges.txt",
+            "scheduler/scheduler_config.json",
+            "image_encoder/config.json",
+            "feature_extractor/preprocessor_config.json",
+            *FIRST_IMAGE,
+        ),
+        takes_image=True,
+        clip_frames=(37, 37),
         is_baseline=True,
     ),
 }

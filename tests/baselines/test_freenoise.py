@@ -145,4 +145,4 @@ def test_later_seeds_are_not_used_and_that_is_told(installed, baseline, config, 
 
 def test_memory_is_estimated_for_the_length_that_is_usual(installed):
     baseline = load_baseline(installed("freenoise"), device="cpu")
-    assert baseline.frames_together == 4 * 8
+    assert baseline.latents_together == 4 * 8

@@ -8,8 +8,10 @@ import torch
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKL,
+    AutoencoderKLHunyuanVideo,
     AutoencoderKLTemporalDecoder,
     DDIMScheduler,
+    HunyuanVideoFramepackTransformer3DModel,
     I2VGenXLUNet,
     MotionAdapter,
     SparseControlNetModel,
@@ -18,9 +20,18 @@ from diffusers import (
     UNetSpatioTemporalConditionModel,
 )
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
 from transformers import CLIPVisionModelWithProjection as VisionModel
 
+from t2v.baselines.framepack import HISTORY_SIZES, FramePack
 from t2v.baselines.freenoise import FreeNoise
 from t2v.baselines.i2vgen_xl import I2VGenXL
 from t2v.baselines.loading import load_baseline, place, predict_peaks
@@ -95,6 +106,38 @@ def first_image():
     }
 
 
+def framepack(**sizes):
+    network = HunyuanVideoFramepackTransformer3DModel(
+        has_image_proj=True, has_clean_x_embedder=True, **sizes
+    )
+    return meta(network)
+
+
+def llama():
+    """Llama 3 with 8 billion parameters, without its output."""
+    config = LlamaConfig(
+        vocab_size=128_320,
+        hidden_size=4096,
+        intermediate_size=14_336,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+    )
+    return meta(LlamaModel(config))
+
+
+def siglip():
+    config = SiglipVisionConfig(
+        hidden_size=1152,
+        intermediate_size=4304,
+        num_hidden_layers=27,
+        num_attention_heads=16,
+        image_size=384,
+        patch_size=14,
+    )
+    return meta(SiglipVisionModel(config))
+
+
 @pytest.fixture(scope="module")
 def networks():
     """All networks at their published sizes, by base."""
@@ -127,6 +170,14 @@ def networks():
                 ),
                 "autoencoder": large_vae(),
                 "text_encoder": text_model(768, 12),
+            },
+            "framepack": {
+                "transformer": framepack(),
+                "autoencoder": meta(AutoencoderKLHunyuanVideo(), torch.float32),
+                "image_encoder": siglip(),
+                "llama": llama(),
+                "clip": text_model(768, 12),
+                **first_image(),
             },
         }
 
@@ -202,12 +253,46 @@ def count_decoding(base, networks, together):
     return decoding.most / (HEIGHT * WIDTH)
 
 
+@torch.inference_mode()
+def test_the_peak_memory_of_a_chunk_of_framepack_is_estimated():
+    """With one layer of each kind: more need no more at a time. The text is given."""
+    height, width = (side // 8 for side in list_presets()["framepack"].frame_size)
+    text = half(1, 256, 3072)
+    with torch.device("meta"):
+        network = framepack(num_layers=1, num_single_layers=1, num_refiner_layers=1)
+        network.context_embedder.forward = lambda *_: text
+        with LiveBytes() as step:
+            network(
+                half(1, 16, 9, height, width),
+                torch.ones(1),
+                text,
+                torch.ones(1, 256, device="cpu"),  # its sum is read
+                half(1, 768),
+                half(1, 729, 1152),
+                torch.arange(9),
+                half(1),
+                half(1, 16, 2, height, width),
+                torch.arange(2),
+                half(1, 16, 2, height, width),
+                torch.arange(HISTORY_SIZES[1]),
+                half(1, 16, HISTORY_SIZES[0], height, width),
+                torch.arange(HISTORY_SIZES[0]),
+            )
+        vae = meta(AutoencoderKLHunyuanVideo(), torch.float32)
+        vae.enable_tiling()
+        with LiveBytes() as decoding:
+            vae.decode(torch.empty(1, 16, 18, height, width))
+    assert 0.9 < step.most / (9 * height * width) / FramePack.step_bytes <= 1
+    assert 0.9 < decoding.most / (height * width) / FramePack.decoding_bytes <= 1
+
+
 KINDS = {
     "svd": ("svd", Svd),
     "svd-xt": ("svd", Svd),
     "i2vgen-xl": ("i2vgen_xl", I2VGenXL),
     "sparsectrl": ("sparsectrl", SparseCtrl),
     "freenoise": ("freenoise", FreeNoise),
+    "framepack": ("framepack", FramePack),
 }
 
 
@@ -227,8 +312,8 @@ def test_the_preset_says_what_it_needs_of_a_gpu(networks, name):
     """Computed, as its description says: in float16, autoencoders in float32."""
     base, kind = KINDS[name]
     preset = list_presets()[name]
-    frames = 64 if kind is FreeNoise else preset.chunking.chunk_frames
-    peaks = predict_peaks(kind, networks[base], preset.frame_size, frames, 8)
+    latents = {FreeNoise: 64, FramePack: 9}.get(kind, preset.chunking.chunk_frames)
+    peaks = predict_peaks(kind, networks[base], preset.frame_size, latents, 8)
     full, balanced, low = (round(peaks[profile] / 1e9) for profile in ("full", "balanced", "low"))
     assert f"{full} GB of a GPU at full speed" in preset.description
     assert f"{balanced} GB with idle networks offloaded" in preset.description
@@ -242,7 +327,7 @@ class PretendedOffloader(Offloader):
         self.profile = profile
 
 
-@pytest.mark.parametrize("name", ["svd", "i2vgen-xl", "sparsectrl", "freenoise"])
+@pytest.mark.parametrize("name", ["svd", "i2vgen-xl", "sparsectrl", "freenoise", "framepack"])
 def test_it_says_before_the_start_what_fits(installed, name, monkeypatch):
     """A GPU of 3 GB, as far as a machine without one can say."""
     baseline = load_baseline(installed(name), device="cpu")
@@ -260,13 +345,13 @@ def test_it_says_before_the_start_what_fits(installed, name, monkeypatch):
     assert re.search(r"full 0\.\d GB \(does not fit\)", baseline.notices[-1])
 
 
-def test_idle_networks_leave_the_device(installed):
+@pytest.mark.parametrize("name", ["sparsectrl", "framepack"])
+def test_idle_networks_leave_the_device(installed, name):
     """With the profile low, on the CPU as a stand-in for a GPU: the frames are the same."""
     whole, offloaded = (
-        load_baseline(installed("sparsectrl"), device="cpu", memory=memory)
-        for memory in (None, "low")
+        load_baseline(installed(name), device="cpu", memory=memory) for memory in (None, "low")
     )
-    config = installed("sparsectrl").config(
+    config = installed(name).config(
         prompt="a red star", num_chunks=2, num_inference_steps=2, seed=5
     )
     one, other = (

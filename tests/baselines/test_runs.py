@@ -22,7 +22,13 @@ from t2v.ui.ablation import without_memories
 from t2v.weights.install import install
 from tests.support.processes import PATIENCE, started, wait_until
 from tests.support.runs import finished, hashes
-from tests.support.small_baselines import FRAME_SIZE, STREAMED, small_preset, write_published
+from tests.support.small_baselines import (
+    DENOISERS,
+    FRAME_SIZE,
+    STREAMED,
+    small_preset,
+    write_published,
+)
 
 
 @pytest.fixture(scope="module", params=(*STREAMED, "freenoise"))
@@ -145,7 +151,8 @@ def test_the_command_line_makes_a_video(preset, name, monkeypatch, tmp_path, cap
     assert read_frames(tmp_path / "out.mp4").shape == (num_frames, *FRAME_SIZE, 3)
     sidecar = json.loads((tmp_path / "out.json").read_text())
     assert sidecar["preset"] == name
-    assert any(file.startswith("unet/") for file in sidecar["weights"])
+    network = DENOISERS.get(name, "unet")
+    assert any(file.startswith(f"{network}/") for file in sidecar["weights"])
     assert f"{num_frames} frames" in capsys.readouterr().out
 
 

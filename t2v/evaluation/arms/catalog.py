@@ -19,7 +19,8 @@ class Arm:
     Args:
         kind: "trained": it uses a memory that was trained for it; "training-free": the same
             network, used in another way; "control": a wrong video, that a metric must not prefer;
-            "reference": a right one; "baseline": another model of the paper's Table 1, as it is.
+            "reference": a right one; "baseline": another model, as it is: of the paper's Table 1,
+            or newer.
         about: what it does, and what differs from the method that it stands for.
         memories: the trained memories that it uses, of "cam" and "apm".
         shares_first_chunk: whether it continues the first chunk that all others continue.
@@ -145,6 +146,9 @@ ARMS: dict[str, Arm] = {
     ),
     "freenoise-animatediff": baseline(
         "freenoise", 1.3, "FreeNoise itself, on AnimateDiff: the whole video at once", whole=True
+    ),
+    "framepack": baseline(
+        "framepack", 8.0, "FramePack F1 on HunyuanVideo, with its first frame and last 19 latents"
     ),
     "real": Arm(
         kind="reference",

@@ -11,7 +11,7 @@ from t2v.errors import ConfigError
 
 
 CONTROLS = ("real", "shuffled", "frozen")
-BASELINES = ("svd", "svd-xt", "i2vgen-xl", "sparsectrl", "freenoise-animatediff")
+BASELINES = ("svd", "svd-xt", "i2vgen-xl", "sparsectrl", "freenoise-animatediff", "framepack")
 SEAMS = ("scuts", "scuts_boundary", "seam_ratio", "warp_seam_ratio", "flow_seam_ratio")
 WARPS = ("mawe_code", "mawe_ratio", "mawe_text", "warp_error")
 MOTION = ("motion", "stagnant_share", "std_t", "std_pix")
