@@ -148,7 +148,7 @@ ARMS: dict[str, Arm] = {
         "freenoise", 1.3, "FreeNoise itself, on AnimateDiff: the whole video at once", whole=True
     ),
     "framepack": baseline(
-        "framepack", 8.0, "FramePack F1 on HunyuanVideo, with its first frame and last 19 latents"
+        "framepack", 1.8, "FramePack F1 on HunyuanVideo, with its first frame and last 19 latents"
     ),
     "real": Arm(
         kind="reference",
