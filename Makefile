@@ -26,7 +26,7 @@ test: $(VENV)/dev      ## run the quick tests
 	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(VENV)/dev lint  ## run what CI runs: lint, and every test but the soak tests, with coverage
-	$(BIN)/python -m pytest $(PARALLEL) -m "not soak" $(COVERAGE)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not soak" $(COVERAGE) $(RERUNS)
 
 soak: $(VENV)/dev      ## run the soak tests: hundreds of runs in a row, one test at a time
 	$(BIN)/python -m pytest -m soak

@@ -379,7 +379,7 @@ def test_help_lists_every_command_with_its_purpose(capsys):
         cli.main(["--help"])
     output = capsys.readouterr().out
     for command in COMMANDS:
-        assert re.search(rf"^    {command}\s+\w", output, flags=re.MULTILINE)
+        assert re.search(rf"^    {command} +\w", output, flags=re.MULTILINE)
 
 
 def test_help_of_generate_shows_the_ranges(capsys):

@@ -1,18 +1,14 @@
 """Add-Cond, the CAM's ablation: same interface, chosen by config, and the identity untrained."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
 
 from t2v.models.cam import AddInjector
 from t2v.models.streaming_unet import StreamingUNet
+from t2v.pipeline.arms import with_conditioning
 from t2v.pipeline.loading import load_stack
+from t2v.settings.conditionings import CONDITIONINGS
 from t2v.settings.presets import find_preset
-from t2v.training import arms
-from t2v.training.arms import with_injector
-from t2v.worlds import find_world
 from tests.support.small_stack import (
     BATCH,
     COND_FRAMES,
@@ -96,41 +92,22 @@ def test_the_default_is_the_paper_s_attention_with_its_names():
 
 
 def test_an_unknown_injector_is_refused():
-    with pytest.raises(ValueError, match="injector must be attention or add, got 'sum'"):
+    with pytest.raises(ValueError, match="injector must be attention, add or concat, got 'sum'"):
         StreamingUNet(injector="sum", **SIZES, **STOCK_CONFIG)
-
-
-@pytest.mark.slow
-def test_an_arm_is_trained_and_written_as_weights_of_a_preset(tmp_path, monkeypatch):
-    monkeypatch.setattr(arms.ArmStage, "later_batch", 1)
-    monkeypatch.setattr(arms.ArmStage, "sheet", lambda self, model: some_picture())
-    arms.train_arm("add-cond", tmp_path / "out", tmp_path / "work", 2)
-    preset = find_preset("shapes")
-    bundled = load_stack(preset, "cpu")
-    trained = load_stack(replace(preset, weights=str(tmp_path / "out")), "cpu")
-    assert isinstance(trained.unet.mid_injector, AddInjector)
-    assert trained.unet.mid_injector.proj_out.weight.abs().max() > 0
-    for name, tensor in bundled.unet.state_dict().items():
-        if "injector" not in name:
-            torch.testing.assert_close(trained.unet.state_dict()[name], tensor)
-
-
-def some_picture():
-    return np.zeros((8, 8, 3), np.uint8)
 
 
 @pytest.mark.slow
 def test_a_new_arm_draws_as_the_bundled_stack_without_its_cam():
     stack = load_stack(find_preset("shapes"), "cpu")
-    denoiser = with_injector(stack, find_world("shapes"), "add")
+    arm = with_conditioning(stack, CONDITIONINGS["add-cond"])
     latents = noise(1, stack.latent_shape()[0], 16, 8, 8)
     text = noise(1, 28, 128, seed=1)
     frames = noise(1, 8, 3, 64, 64, seed=2).clamp(-1, 1)
     with torch.inference_mode():
-        encoded = denoiser.extractor.encode_frames(frames)
-        cam_text = denoiser.extractor.prepare_text(text)
-        cam = denoiser.extractor(latents, torch.tensor(500), cam_text, encoded)
-        drawn = denoiser.eval().unet(latents, 500, text, cam)
+        encoded = arm.extractor.encode_frames(frames)
+        cam_text = arm.extractor.prepare_text(text)
+        cam = arm.extractor(latents, torch.tensor(500), cam_text, encoded)
+        drawn = arm.unet.eval()(latents, 500, text, cam)
         # The place embedding is for chunks without conditioning frames only.
         stack.unet.place_embedding = None
         torch.testing.assert_close(drawn, stack.unet(latents, 500, text), atol=1e-4, rtol=1e-4)

@@ -14,12 +14,12 @@ from packaging.utils import canonicalize_name
 
 from t2v import resources
 from t2v.media.reader import read_frames
+from t2v.ui.auth import MCP
 
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# By Hugging Face on ZeroGPU alone; and by `gradio[mcp]`, whose tests are skipped without it.
-NOT_DECLARED = {"spaces", "mcp"}
+NOT_DECLARED = {"spaces"}  # on ZeroGPU, Hugging Face installs it
 
 
 def pins(name: str) -> set[str]:
@@ -37,6 +37,11 @@ def pins(name: str) -> set[str]:
 )
 def test_requirements_files_are_copies_of_pyproject(name, declared):
     assert pins(name) == set(declared)
+
+
+def test_the_library_for_mcp_is_the_one_that_is_tested():
+    assert MCP in PROJECT["optional-dependencies"]["dev"]
+    assert f"pip install {MCP}" in (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def imported_libraries(folder: str) -> set[str]:

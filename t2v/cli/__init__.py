@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = CommandParser(prog="longtake", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"longtake {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"longtake {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

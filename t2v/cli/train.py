@@ -5,13 +5,8 @@ from pathlib import Path
 
 from t2v.cli.arguments import Commands
 from t2v.errors import ConfigError, MediaError
-from t2v.training.options import (
-    ARM_INJECTORS,
-    check_arm,
-    check_processes,
-    check_until,
-    parse_steps,
-)
+from t2v.settings.conditionings import CONDITIONINGS, arm_folder, find_conditioning
+from t2v.training.options import check_processes, check_until, parse_steps
 
 
 def add(commands: Commands) -> None:
@@ -24,7 +19,10 @@ def add(commands: Commands) -> None:
         help="What the stack learns: shapes or storybook (default: %(default)s).",
     )
     command.add_argument(
-        "--out", type=Path, required=True, help="Folder of the weights (bundled: assets/shapes)."
+        "--out",
+        type=Path,
+        help="Folder of the weights (bundled: assets/shapes). Of an --arm by default the one in "
+        "which `longtake benchmark` looks for it.",
     )
     command.add_argument(
         "--work",
@@ -62,7 +60,7 @@ def add(commands: Commands) -> None:
         "--arm",
         metavar="NAME",
         help="Train only another way to condition chunks, on the frozen weights of the preset "
-        f"shapes: {', '.join(ARM_INJECTORS)}.",
+        f"shapes: {', '.join(CONDITIONINGS)}.",
     )
     command.set_defaults(run=run)
 
@@ -74,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
     check_processes(options.processes)
 
     if options.arm is not None:
-        check_arm(options.arm)
+        find_conditioning(options.arm)
+    if options.out is None and options.arm is None:
+        raise ConfigError("--out is missing: the folder of the weights")
+    out: Path = options.out or arm_folder(options.arm)
 
     from t2v.settings.presets import find_preset
     from t2v.worlds import find_world, world_of
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         world_of(find_preset(options.start_from).weights_folder)
     if options.trained is not None and world_of(options.trained).name != world:
         raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
-    for folder in (options.out, options.work):
+    for folder in (out, options.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -93,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     if options.arm is not None:
         from t2v.training.arms import train_arm
 
-        train_arm(options.arm, options.out, options.work, parse_steps(options.steps).get("cam"))
+        train_arm(options.arm, out, options.work, parse_steps(options.steps).get("cam"))
         return 0
     from t2v.training.recipe import Training, num_training_processes, train, training_steps
 
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     steps, until = training_steps(options.steps, options.until)
     training = Training(
         world=world,
-        out=options.out,
+        out=out,
         work=options.work,
         steps=steps,
         until=until,

@@ -52,7 +52,9 @@ class TextContext:
 
     @property
     def batch_size(self) -> int:
-        return len(next(iter(self.keys_values.values()))[0])
+        keys = next((keys for keys, _ in self.keys_values.values()), self.pooled)
+        assert keys is not None  # a context without layers is of a model with pooled text
+        return len(keys)
 
     def texts_per_video(self, num_videos: int) -> int:
         """How many texts each video of a batch has: 2 with guidance."""

@@ -65,9 +65,13 @@ class FrameAutoencoder(nn.Module):
 
     def encode(self, frames: UInt8[Tensor, "b f H W 3"]) -> Float[Tensor, "b c f h w"]:
         """Encodes frames as standardised latents (the mean of the posterior)."""
+        return self.encode_pixels(to_pixels(frames))
+
+    def encode_pixels(self, pixels: Float[Tensor, "b f 3 H W"]) -> Float[Tensor, "b c f h w"]:
+        """The same of pixels in [-1, 1]."""
         mean, std = self._scale()
-        raw = self.posterior(rearrange(to_pixels(frames), "b f c h w -> (b f) c h w")).mean.float()
-        return rearrange((raw - mean) / std, "(b f) c h w -> b c f h w", b=len(frames))
+        raw = self.posterior(rearrange(pixels, "b f c h w -> (b f) c h w")).mean.float()
+        return rearrange((raw - mean) / std, "(b f) c h w -> b c f h w", b=len(pixels))
 
     def raw(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "bf c h w"]:
         """Undoes the standardisation, for the decoder."""

@@ -35,6 +35,7 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, channels: Sequence[int], out_channels: int):
         super().__init__()
+        self.channels = tuple(channels)
         self.scale = 2 ** (len(channels) - 1)
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList()
@@ -56,13 +57,21 @@ class FrameEncoder(nn.Module):
 class FeatureExtractor(UNetEncoder, nn.Module):
     """A copy of the UNet's encoder that also sees the conditioning frames."""
 
-    def __init__(self, unet: VideoUNet, cond_channels: Sequence[int] = (32, 96, 256, 512)):
+    def __init__(
+        self,
+        unet: VideoUNet,
+        cond_channels: Sequence[int] = (32, 96, 256, 512),
+        sees_noise: bool = True,
+    ):
         """Starts from the UNet's weights, as in the paper.
 
         Args:
             cond_channels: widths of E_cond: one more than the halvings from pixels to latents.
+            sees_noise: whether it reads the chunk's noisy latents. SparseCtrl's does not: zeros
+                take their place.
         """
         super().__init__()
+        self.sees_noise = sees_noise
         for name in ENCODER_PARTS:
             setattr(self, name, deepcopy(getattr(unet, name)))
         with torch.device(unet.device):
@@ -100,7 +109,8 @@ class FeatureExtractor(UNetEncoder, nn.Module):
                 f"frames must be {self.frame_encoder.scale} times as large as latents"
             )
         added = rearrange(encoded_frames.expand(b, -1, -1, -1, -1), "b d k h w -> (b k) d h w")
-        encoded = self.encode(latents[:, :, :k], timestep, text, added)
+        seen = latents[:, :, :k] if self.sees_noise else torch.zeros_like(latents[:, :, :k])
+        encoded = self.encode(seen, timestep, text, added)
         skips = [rearrange(skip, "(b k) c h w -> b c k h w", k=k) for skip in encoded.skips]
         return CamFeatures(skips, rearrange(encoded.mid, "(b k) c h w -> b c k h w", k=k))
 

@@ -25,6 +25,17 @@ def load_weights(model: nn.Module, path: Path) -> None:
         CheckpointError: they are missing, unreadable, no numbers, or do not fit; the model was not
             changed.
     """
+    weights = read_weights(path)
+    check_fit(weights, model.state_dict(), f"{path} does not fit {type(model).__name__}")
+    _assign(model, weights)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Reads all tensors of a safetensors file or of a folder of them.
+
+    Raises:
+        CheckpointError: they are missing, unreadable or no numbers.
+    """
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise CheckpointError(f'no weights at {path}; README.md, "Weights", says how to get them')
@@ -36,8 +47,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
             raise CheckpointError(f"{file} cannot be read: {error}") from error
         check_finite(tensors, file)
         weights |= tensors
-    check_fit(weights, model.state_dict(), f"{path} does not fit {type(model).__name__}")
-    _assign(model, weights)
+    return weights
 
 
 def save_weights(model: nn.Module, folder: Path, dtype: torch.dtype | None = None) -> None:

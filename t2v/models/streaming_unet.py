@@ -7,6 +7,7 @@ cross-attention (APM), and a FeatureInjector for each skip connection and for th
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from diffusers.configuration_utils import register_to_config
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -42,8 +43,9 @@ class StreamingUNet(VideoUNet):
         """Builds a UNet with new weights.
 
         Args:
-            injector: how skips get the conditioning frames: "attention" (the paper's CAM) or "add"
-                (its ablation Add-Cond).
+            injector: how the UNet gets the conditioning frames: "attention" (the paper's CAM),
+                "add" (its ablation Add-Cond), or "concat" (Conc-Cond): beside the noisy latents,
+                and no skip is changed.
             num_frame_embeddings: above 0, frame numbers are embedded
                 (frame_embedding.py), and no chunk may be longer. 0 in the paper's stack.
             skip_temporal_layers_at_one_frame: see single_frames.py.
@@ -67,11 +69,18 @@ class StreamingUNet(VideoUNet):
             )
             for _ in text_attentions(self)
         )
-        *skip_injectors, self.mid_injector = (
-            _new_injector(injector, channels, injector_head_dim, config["norm_num_groups"])
-            for channels in (*self._skip_channels(), config["block_out_channels"][-1])
-        )
-        self.injectors = nn.ModuleList(skip_injectors)
+        self.num_known_channels = 0
+        if injector == "concat":
+            self.num_known_channels = config["in_channels"] + 1  # latents and their mask
+            self.conv_in = _with_more_inputs(self.conv_in, self.num_known_channels)
+            self.injectors = nn.ModuleList()
+            self.mid_injector: nn.Module = nn.Identity()
+        else:
+            *skip_injectors, self.mid_injector = (
+                _new_injector(injector, channels, injector_head_dim, config["norm_num_groups"])
+                for channels in (*self._skip_channels(), config["block_out_channels"][-1])
+            )
+            self.injectors = nn.ModuleList(skip_injectors)
         if skip_temporal_layers_at_one_frame:
             skip_temporal_layers(self)
 
@@ -106,7 +115,7 @@ class StreamingUNet(VideoUNet):
         latents: Float[Tensor, "b c f h w"],
         timestep: Timestep,
         text: TextContext | Float[Tensor, "p t d"],
-        cam: CamFeatures | None = None,
+        cam: CamFeatures | Float[Tensor, "b _ f h w"] | None = None,
         first_frame: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "n c f h w"]:
         """Predicts noise, v or x0, whichever the weights were trained for.
@@ -114,15 +123,20 @@ class StreamingUNet(VideoUNet):
         Args:
             text: from `prepare_text`; or plain text embeddings, without APM. Two texts per video,
                 as guidance has them, give two predictions per video.
-            cam: from FeatureExtractor, for as many texts; None leaves the CAM out.
+            cam: from FeatureExtractor, for as many texts, or from KnownFrames (known_frames.py);
+                None leaves the conditioning out.
             first_frame: index within its chunk of each video's first frame; None means 0.
         """
         if isinstance(text, Tensor):
             text = self.prepare_text(text)
         b, _, f, _, _ = latents.shape
         n = max(b, text.batch_size)
-        if cam is not None and len(cam.mid) != n:
+        if isinstance(cam, CamFeatures) and len(cam.mid) != n:
             raise ValueError(f"{n} videos of latents, but CAM features of {len(cam.mid)}")
+        if self.num_known_channels:
+            nothing = latents.new_zeros(b, self.num_known_channels, *latents.shape[2:])
+            known = cam if isinstance(cam, Tensor) else nothing
+            latents = torch.cat([latents, known], dim=1)
         # Conditioning frames say better than the text where things are.
         place_embedding = self.place_embedding if cam is None else None
         encoded = self.encode(
@@ -130,7 +144,7 @@ class StreamingUNet(VideoUNet):
         )
         # x_SC and the mid block's features attend to x_CAM. After the whole encoder, so that what
         # flows into the mid block stays unmodified.
-        if cam is not None:
+        if isinstance(cam, CamFeatures):
             encoded = self._inject(encoded, cam)
         return self.decode(encoded, text, num_frames=f)
 
@@ -151,8 +165,17 @@ def _new_injector(kind: str, channels: int, head_dim: int, norm_groups: int) -> 
     if kind == "add":
         return AddInjector(channels)
     if kind != "attention":
-        raise ValueError(f"injector must be attention or add, got {kind!r}")
+        raise ValueError(f"injector must be attention, add or concat, got {kind!r}")
     return FeatureInjector(channels, head_dim, norm_groups)
+
+
+def _with_more_inputs(conv: nn.Conv2d, num_more: int) -> nn.Conv2d:
+    """The same convolution with more input channels, which begin as zero: they change nothing."""
+    wider = nn.Conv2d(conv.in_channels + num_more, conv.out_channels, 3, padding=1)
+    with torch.no_grad():
+        wider.weight.zero_()[:, : conv.in_channels] = conv.weight
+        wider.bias.copy_(conv.bias)  # type: ignore[union-attr, arg-type] # both have one
+    return wider
 
 
 def _attend(

@@ -13,6 +13,7 @@ from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
 from t2v.models.cam import FeatureExtractor
 from t2v.models.encoders import ImageEncoder, TextEncoder
+from t2v.models.known_frames import KnownFrames
 from t2v.models.streaming_unet import StreamingUNet
 from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.denoising import Latents
@@ -34,7 +35,7 @@ class Stack:
 
     name: str
     unet: StreamingUNet
-    extractor: FeatureExtractor  # CAM
+    extractor: FeatureExtractor | KnownFrames  # CAM, or what takes its place
     anchor_tokens: AnchorTokens  # APM
     text_encoder: TextEncoder
     image_encoder: ImageEncoder

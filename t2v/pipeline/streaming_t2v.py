@@ -138,7 +138,7 @@ def draw_next_chunk(
 
     def extract(
         latents: Latents, timestep: torch.Tensor, cam_text: TextContext
-    ) -> CamFeatures | None:
+    ) -> CamFeatures | torch.Tensor | None:
         if encoded_frames is None:
             return None
         return stack.extractor(latents, timestep, cam_text, encoded_frames)

@@ -100,19 +100,30 @@ def finish_video(folder: RunFolder, track: Track = "preview") -> int:
     return join_segments(segments, path, metadata=metadata, check=folder.check_mine)
 
 
+def damaged_videos(folder: RunFolder) -> list[Track]:
+    """The tracks of a run that has ended whose videos are missing or damaged.
+
+    Raises:
+        RunError: the run cannot be read.
+    """
+    record = folder.read()
+    if record.state not in ENDED:
+        return []
+    lengths = {"preview": record.num_frames, "refined": record.num_refined_frames}
+    return [
+        track for track in TRACKS if lengths[track] and not is_whole_mp4(folder.video_path(track))
+    ]
+
+
 def restore_videos(folder: RunFolder) -> None:
-    """Joins the chunks of a run that has ended again, where its video is missing or damaged."""
-    try:
-        record = folder.read()
-        if record.state not in ENDED:
-            return
-        lengths = {"preview": record.num_frames, "refined": record.num_refined_frames}
-        for track in TRACKS:
-            if lengths[track] and not is_whole_mp4(folder.video_path(track)):
-                log.warning("a video of run %s is damaged, and is joined again", folder.id)
-                keep_video(folder, track)
-    except (T2VError, OSError):
-        log.exception("the videos of run %s cannot be restored", folder.id)
+    """Joins the chunks of damaged videos again. The caller has the lease of the run.
+
+    Raises:
+        RunError: the run cannot be read.
+    """
+    for track in damaged_videos(folder):
+        log.warning("a video of run %s is damaged, and is joined again", folder.id)
+        keep_video(folder, track)
 
 
 def keep_video(folder: RunFolder, track: Track) -> tuple[Path | None, int]:

@@ -9,6 +9,7 @@ from t2v.runs.events import Failed, Finished
 from t2v.runs.finish import finish_run, write_end
 from t2v.runs.folder import RunFolder
 from t2v.runs.live_run import LiveRun
+from t2v.runs.log import has_end
 from t2v.runs.queue import RunQueue
 from t2v.runs.sharing.folder import WorkFolder
 from t2v.runs.sharing.lease import LeaseLostError
@@ -65,12 +66,16 @@ class KeptEnds:
             self._work.refused.tell(folder.id, error)
 
     def write_kept(self) -> None:
-        """Writes the ends that are kept, as far as there is room by now."""
+        """Writes the ends that are kept, as far as there is room by now.
+
+        That of a run which another process has at the moment waits for the next call.
+        """
         for run_id, ending in list(self._kept.items()):
             try:
                 with self._work.leases.hold(run_id) as lease, self._queue.claim(run_id):
-                    is_over = self._queue.get(run_id) is None and ending.run.folder.path.exists()
-                    if lease is not None and is_over:
+                    if lease is None:
+                        continue
+                    if self._is_missing(ending.run.folder):
                         if not has_room_for_videos(ending.run.folder):
                             continue
                         ending.run.folder.check_mine = lease.check
@@ -80,6 +85,11 @@ class KeptEnds:
                     del self._kept[run_id]
             except (RunError, OSError, LeaseLostError):
                 continue
+
+    def _is_missing(self, folder: RunFolder) -> bool:
+        """Whether a run still has no end, and nobody continues it. The caller has its lease."""
+        is_continued = self._queue.get(folder.id) is not None or self._work.waiting.has(folder.id)
+        return folder.path.exists() and not is_continued and not has_end(folder)
 
 
 def has_room_for_videos(folder: RunFolder) -> bool:

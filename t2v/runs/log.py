@@ -17,6 +17,7 @@ from t2v.runs.events import (
     RunEvent,
     SegmentReady,
     from_json,
+    is_end,
 )
 from t2v.runs.folder import RunFolder
 
@@ -146,6 +147,11 @@ def iter_events(folder: RunFolder) -> Iterator[LoggedEvent]:
     log = EventLog(folder)
     while events := _read_whole(log):
         yield from events
+
+
+def has_end(folder: RunFolder) -> bool:
+    """Whether the log says how the run ended; a run that is resumed loses its end."""
+    return any(is_end(event) for event in iter_events(folder))
 
 
 def _read_whole(log: EventLog) -> list[LoggedEvent]:

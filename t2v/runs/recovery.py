@@ -5,15 +5,15 @@ from datetime import datetime
 from pathlib import Path
 
 from t2v.errors import RunError
-from t2v.runs.events import is_end
-from t2v.runs.finish import finish_run, restore_videos, write_end
+from t2v.runs.finish import damaged_videos, finish_run, restore_videos, write_end
 from t2v.runs.folder import RunFolder, iter_folders
 from t2v.runs.live_run import LiveRun
-from t2v.runs.log import iter_events
+from t2v.runs.log import has_end
 from t2v.runs.queue import RunQueue
 from t2v.runs.record import RunRecord
 from t2v.runs.resume import may_retry, prepare
 from t2v.runs.sharing.folder import WorkFolder
+from t2v.runs.sharing.lease import LeaseLostError
 from t2v.runs.sharing.waiting import Entry
 
 
@@ -42,7 +42,7 @@ class Recovery:
         they came. Runs that another process makes are left to it.
         """
         for folder in iter_folders(self._runs_dir):
-            restore_videos(folder)
+            self._restore(folder)
         entries = self._work.waiting.read()
         for record in _cut_off(self._runs_dir, entries):
             try:
@@ -51,6 +51,16 @@ class Recovery:
                         self._recover(self._work.open(record.id), entries.get(record.id))
             except Exception:  # whatever is wrong with one run, the others must be served
                 log.exception("run %s cannot resume", record.id)
+
+    def _restore(self, folder: RunFolder) -> None:
+        """Joins the damaged videos of a run again, unless another process has the run."""
+        try:
+            if damaged_videos(folder):
+                with self._work.leases.hold(folder.id) as lease:
+                    if lease is not None:
+                        restore_videos(self._work.open(folder.id))
+        except (RunError, OSError, LeaseLostError):
+            log.exception("the videos of run %s cannot be restored", folder.id)
 
     def _recover(self, folder: RunFolder, entry: Entry | None) -> None:
         """Brings one run into the queue. The caller has its lease."""
@@ -96,7 +106,7 @@ def take_up(folder: RunFolder, entry: Entry) -> bool:
 def end_again(folder: RunFolder) -> None:
     """Writes the end of a run into its log, if a process died before it could."""
     record = folder.read()
-    if any(is_end(event) for event in iter_events(folder)):
+    if has_end(folder):
         return
     message = record.message if record.state == "failed" else None
     end = finish_run(folder, record.settings, record.seconds, state=record.state, message=message)

@@ -1,46 +1,57 @@
 """`longtake train --arm`: other ways to condition chunks, trained as twins of the CAM.
 
 Every arm starts from the bundled weights and learns from the same batches for as many steps. As in
-the paper, the base model is frozen, and the APM with it: only the injectors and the extractor,
-which starts as a copy of the base model's encoder, are trained. The arm `cam` is the CAM itself
-from such a start: the bundled one has been trained for longer, together with its base.
+the paper's ablation there is no APM. With injectors, the base model is frozen as in the paper: only
+they and the extractor learn, which starts as a copy of the base model's encoder. Arms that
+concatenate have no extractor: there the encoder itself learns, at the same rates. The arm `cam` is
+the CAM itself from such a start: the bundled one has been trained for longer, with its base.
 """
 
-import shutil
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from t2v.models.streaming_unet import StreamingUNet
+from t2v.models.cam import FeatureExtractor
+from t2v.pipeline.arms import conditioning_parts, save_arm, with_conditioning
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.stack import Stack
+from t2v.settings.conditionings import ARM_PRESET, find_conditioning
 from t2v.settings.presets import find_preset
 from t2v.training.base_stages import NEW_LAYER_RATE
 from t2v.training.batches import part
 from t2v.training.clips import Rendered, Teachers, draw_later_chunks
-from t2v.training.denoiser import Denoiser, split_by_name, without_dropout
-from t2v.training.export import write_network
+from t2v.training.denoiser import Denoiser, without_dropout
 from t2v.training.loop import run_stage
-from t2v.training.memory_stages import CamStage
-from t2v.training.options import ARM_INJECTORS, STEPS
+from t2v.training.memory_stages import CamStage, MemoryStage
+from t2v.training.options import STEPS
 from t2v.training.stage import ParameterGroups
 from t2v.worlds import world_of
 from t2v.worlds.world import World
 
 
 SEED = 0
-INJECTORS = ("injector",)  # in the names of a UNet's parameters
-MORE_ON_CPUS = 2  # steps: CPUs take one batch a step
+MORE_ON_CPUS, CPU_SHARE = 4, 0.5  # more steps, of a share of the batch each
 
 
-class ArmStage(CamStage):
-    """Later chunks of the whole world; everything but the conditioning is frozen."""
+class ArmStage(MemoryStage):
+    """Later chunks of the whole world; everything but the conditioning is frozen.
+
+    Args:
+        stack: with the arm's networks; those of `model`.
+    """
 
     name = "arm"  # of every arm: batches are drawn by it
+    learning_rate, last_rate = CamStage.learning_rate, CamStage.last_rate
     in_plain_world = False
+
+    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int, stack: Stack):
+        super().__init__(model, teachers, num_steps)
+        self.stack = stack
 
     def draw(  # type: ignore[override] # later chunks only: the base learns nothing
         self, rng: np.random.Generator, share: float
@@ -54,31 +65,28 @@ class ArmStage(CamStage):
         return self.loss_of(self.teachers.encode(batch[0], with_cond_frames=True), "later")
 
     def parameter_groups(self) -> ParameterGroups:
-        injectors, _ = split_by_name(self.model.unet, INJECTORS)
-        new = [*injectors, *self.model.extractor.frame_encoder.parameters()]
-        copied = split_by_name(self.model.extractor, ("frame_encoder",))[1]
+        unet, extractor = self.stack.unet, self.stack.extractor
+        new = [*unet.injectors.parameters(), *unet.mid_injector.parameters()]
+        if isinstance(extractor, FeatureExtractor):
+            new += extractor.frame_encoder.parameters()
+        else:
+            new += unet.conv_in.parameters()
+        known = set(map(id, new))
+        trained = (one for part in conditioning_parts(self.stack) for one in part.parameters())
+        copied = [parameter for parameter in trained if id(parameter) not in known]
         return [{"params": copied}, {"params": new, "rate": NEW_LAYER_RATE}]
 
 
-def with_injector(stack: Stack, world: World, kind: str) -> Denoiser:
-    """The networks of a stack with new, untrained conditioning: they draw as without the CAM."""
-    config = dict(stack.unet.config) | {"injector": kind}
-    config.pop("_use_default_values", None)  # it would win over the injector
-    unet = StreamingUNet.from_config(config)
-    assert isinstance(unet, StreamingUNet)
-    kept = {
-        name: tensor
-        for name, tensor in stack.unet.state_dict().items()
-        if not any(part in name for part in INJECTORS)
-    }
-    unet.load_state_dict(kept, strict=False)
+def denoiser_of(stack: Stack, world: World) -> Denoiser:
+    """The networks of a stack, as they are trained."""
     denoiser = Denoiser(world)
-    denoiser.unet, denoiser.anchor_tokens = unet, stack.anchor_tokens
+    denoiser.unet, denoiser.extractor = stack.unet, stack.extractor
+    denoiser.anchor_tokens = stack.anchor_tokens
     return without_dropout(denoiser.to(stack.device))
 
 
 def train_arm(arm: str, out: Path, work: Path, num_steps: int | None = None) -> None:
-    """Trains an arm and writes a folder of weights that a preset can name.
+    """Trains an arm and writes what differs from the base, with a record of the training.
 
     Args:
         num_steps: by default those of the CAM in the recipe.
@@ -86,17 +94,27 @@ def train_arm(arm: str, out: Path, work: Path, num_steps: int | None = None) -> 
     Raises:
         CheckpointError: the bundled weights are missing or do not fit.
     """
-    preset = find_preset("shapes")
+    preset = find_preset(ARM_PRESET)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    stack = load_stack(preset, device, torch.float32)
+    base = load_stack(preset, device, torch.float32)
     world = world_of(preset.weights_folder)
-    teachers = Teachers(stack.autoencoder, stack.text_encoder, stack.image_encoder, device, world)
+    teachers = Teachers(base.autoencoder, base.text_encoder, base.image_encoder, device, world)
     torch.manual_seed(SEED)
-    denoiser = with_injector(stack, world, ARM_INJECTORS[arm])
+    stack = with_conditioning(base, find_conditioning(arm))
+    more, share = (1, 1.0) if device.type == "cuda" else (MORE_ON_CPUS, CPU_SHARE)
     if num_steps is None:
-        num_steps = STEPS["cam"] * (1 if device.type == "cuda" else MORE_ON_CPUS)
-    stage = ArmStage(denoiser, teachers, num_steps)
-    trained = run_stage(stage, work / f"arm-{arm}", device, SEED)
-    shutil.copytree(preset.weights_folder, out, dirs_exist_ok=True)
-    write_network(trained.unet, out / "unet")
-    write_network(trained.extractor, out / "extractor")
+        num_steps = STEPS["cam"] * more
+    stage = ArmStage(denoiser_of(stack, world), teachers, num_steps, stack)
+    trained = [one for group in stage.parameter_groups() for one in group["params"]]
+    record = {
+        "arm": arm,
+        "steps": num_steps,
+        "batch": part(stage.later_batch, share),
+        "seed": SEED,
+        "trained_parameters": sum(parameter.numel() for parameter in trained),
+    }
+    started = time.perf_counter()
+    averaged = run_stage(stage, work / f"arm-{arm}", device, SEED, share)
+    record["seconds"] = round(time.perf_counter() - started)  # since it was last started
+    stack = replace(stack, unet=averaged.unet, extractor=averaged.extractor)
+    save_arm(stack, base, preset, out, record)

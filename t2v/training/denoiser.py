@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from t2v.models.attention import pool_text
+from t2v.models.cam import FeatureExtractor
+from t2v.models.known_frames import KnownFrames
 from t2v.training.clips import Teachers, token_ids
 from t2v.training.networks import new_anchor_tokens, new_extractor, new_unet
 from t2v.worlds.world import World
@@ -22,7 +24,7 @@ class Denoiser(nn.Module):
     def __init__(self, world: World):
         super().__init__()
         self.unet = new_unet(world)
-        self.extractor = new_extractor(self.unet)
+        self.extractor: FeatureExtractor | KnownFrames = new_extractor(self.unet)
         self.anchor_tokens = new_anchor_tokens()
         without_dropout(self)
 

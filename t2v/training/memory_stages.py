@@ -107,8 +107,8 @@ class CamStage(MemoryStage):
 
     def parameter_groups(self) -> ParameterGroups:
         new, others = split_by_name(self.model.unet, ("injector",))
-        new += self.model.extractor.frame_encoder.parameters()
-        others += split_by_name(self.model.extractor, ("frame_encoder",))[1]
+        encoders, copied = split_by_name(self.model.extractor, ("frame_encoder",))
+        new, others = new + encoders, others + copied
         return [{"params": others}, {"params": new, "rate": NEW_LAYER_RATE}]
 
 

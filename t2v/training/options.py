@@ -17,8 +17,6 @@ STEPS = {
     "refiner": 1700,
 }
 SKIPPABLE = ("clips", "cam", "apm")  # by a denoiser that begins with trained weights
-# Ways to condition that `longtake train --arm` trains, and the injector of each.
-ARM_INJECTORS = {"cam": "attention", "add-cond": "add"}
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 
 
@@ -62,9 +60,3 @@ def check_processes(asked: int | None) -> None:
     """
     if asked is not None and not 1 <= asked <= MAX_PROCESSES:
         raise ConfigError(f"--processes must be from 1 to {MAX_PROCESSES}, got {asked}")
-
-
-def check_arm(name: str) -> None:
-    """Raises ConfigError if there is no such way to condition."""
-    if name not in ARM_INJECTORS:
-        raise ConfigError(f"--arm must be one of {', '.join(ARM_INJECTORS)}, got {name!r}")

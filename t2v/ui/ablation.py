@@ -14,12 +14,18 @@ from t2v.runs.worker import Worker
 from t2v.settings.bases import BASES
 from t2v.settings.declaration import brief
 from t2v.settings.presets import list_presets
+from t2v.ui.comparison_panels import (
+    ABLATE,
+    ABLATIONS,
+    MIN_CHUNKS,
+    AblationPanel,
+    describe_advice,
+)
 from t2v.ui.downloads import Downloads
 from t2v.ui.errors import errors_shown, tell
 from t2v.ui.form import Updates
 from t2v.ui.generation import Generation
 from t2v.ui.labels import count_chunks
-from t2v.ui.panels import ABLATE, ABLATIONS, MIN_CHUNKS, AblationPanel, describe_advice
 from t2v.ui.tabs import TabRegistry
 from t2v.ui.texts.catalogue import sentences, tr
 from t2v.ui.watching import all_events

@@ -28,6 +28,8 @@ STREAM_WARNING = (
     "who has the address of a stream can watch it without a login: only its long, random id "
     "protects it. Do not share such addresses."
 )
+# Not gradio[mcp], which keeps pydantic at 2.12.
+MCP = "mcp==1.30.0"
 ONLY_WATCHING = (
     "Somebody else asked for this video: you may watch it, download its files and use its "
     "settings, but not change, stop or delete it."
@@ -189,8 +191,8 @@ def check_mcp() -> None:
     """Checks that the app can offer its endpoints over MCP.
 
     Raises:
-        ConfigError: the library for MCP is missing. It depends on fourteen others, and few people
+        ConfigError: the library for MCP is missing. It depends on twelve others, and few people
             need it: so it is not in requirements.txt.
     """
     if importlib.util.find_spec("mcp") is None:
-        raise ConfigError("--mcp needs one more library: pip install 'gradio[mcp]==6.31.0'")
+        raise ConfigError(f"--mcp needs one more library: pip install {MCP}")

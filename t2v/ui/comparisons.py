@@ -17,12 +17,20 @@ from t2v.errors import RunError, T2VError
 from t2v.runs.folder import RunFolder
 from t2v.runs.measurements import Span, measured_so_far
 from t2v.runs.record import RunRecord
-from t2v.runs.votes import CHOICES, Count, add_vote, count_votes
+from t2v.runs.votes import CHOICES, add_vote, count_votes
 from t2v.runs.worker import Worker
+from t2v.ui.comparison_html import (
+    NAMES,
+    describe_choice,
+    describe_count,
+    difference,
+    difference_table,
+    rows_of,
+    transport,
+)
 from t2v.ui.downloads import best_video_of, describe_memories
 from t2v.ui.errors import errors_shown
 from t2v.ui.labels import escaped
-from t2v.ui.measures import number, percent
 from t2v.ui.slices import Slices
 from t2v.ui.texts.catalogue import tr, tr_count
 from t2v.ui.urls import address_of
@@ -30,7 +38,6 @@ from t2v.ui.visitors import visitor_of
 
 
 MAX_OPEN = 500  # blind comparisons that wait for their vote; the oldest are forgotten
-NAMES = ("A", "B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,101 +196,3 @@ class Comparisons:
             f"{config.prompts[0].text} · {preset}, {describe_memories(self._folder(record))}, "
             f"{tr('seed {n}', n=config.seed)}"
         )
-
-
-def transport() -> str:
-    """One button and one slider for both players."""
-    return (
-        f'<div class="transport"><button type="button" data-play aria-pressed="false">'
-        f'{tr("Play both")}</button><input type="range" min="0" max="1000" value="0" '
-        f'aria-label="{tr("Position in both videos")}"></div>'
-    )
-
-
-def rows_of(left: Span | None, right: Span | None) -> list[tuple[str, float | None, float | None]]:
-    """The numbers of two runs, by name."""
-
-    def values(span: Span | None) -> dict[str, float | None]:
-        if span is None:
-            return dict.fromkeys(ROWS)
-        return {
-            "motion": span.motion.value,
-            "seam_ratio": span.seam_ratio.value,
-            "worst_seam": span.worst_seam,
-            "drift": span.drift.value,
-            "sharpness": span.sharpness.value,
-            "num_cuts": span.num_cuts,
-            "num_stagnant": span.num_stagnant,
-        }
-
-    first, second = values(left), values(right)
-    return [(name, first[name], second[name]) for name in ROWS]
-
-
-ROWS = (
-    "motion",
-    "seam_ratio",
-    "worst_seam",
-    "drift",
-    "sharpness",
-    "num_cuts",
-    "num_stagnant",
-)
-
-
-def difference(left: float | None, right: float | None) -> float | None:
-    return None if left is None or right is None else round(right - left, 4)
-
-
-def difference_table(left: Span | None, right: Span | None) -> str:
-    """HTML: the numbers of both and B minus A."""
-    if left is None and right is None:
-        return f'<p class="quiet">{tr("These videos were made before chunks were measured.")}</p>'
-    labels = {
-        "motion": tr("Motion (px a frame)"),
-        "seam_ratio": tr("Seam, mean"),
-        "worst_seam": tr("Seam, strongest"),
-        "drift": tr("Drift, mean"),
-        "sharpness": tr("Sharpness"),
-        "num_cuts": tr("Cuts"),
-        "num_stagnant": tr("Stagnant chunks"),
-    }
-    rows = "".join(
-        f'<tr><th scope="row">{labels[name]}</th><td>{shown(name, a)}</td><td>{shown(name, b)}</td>'
-        f"<td>{shown(name, difference(a, b), is_difference=True)}</td></tr>"
-        for name, a, b in rows_of(left, right)
-    )
-    heads = "".join(f'<th scope="col">{text}</th>' for text in ("", *NAMES, tr("B minus A")))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def shown(name: str, value: float | None, *, is_difference: bool = False) -> str:
-    """A number of one row as text; differences have a sign."""
-    if value is None:
-        return tr("none")
-    if name.startswith("num_"):
-        text = f"{abs(value):.0f}"
-    else:
-        text = percent(abs(value)) if name == "sharpness" else number(abs(value))
-    if not is_difference:
-        return text
-    return f"{'-' if value < 0 else '+'}{text}"
-
-
-def describe_count(count: Count) -> str:
-    if not count.total:
-        return ""
-    text = tr(
-        "Blind votes: {first} for A, {second} for B, {same} saw no difference",
-        first=count.first,
-        second=count.second,
-        same=count.same,
-    )
-    return f'<p class="counted">{text}</p>'
-
-
-def describe_choice(choice: str) -> str:
-    """What somebody has just voted for."""
-    texts = {"left": tr("You preferred A."), "right": tr("You preferred B.")}
-    texts["same"] = tr("You saw no difference.")
-    return f'<p class="chosen-video" role="status">{texts[choice]}</p>' if choice else ""

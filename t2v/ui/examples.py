@@ -89,7 +89,7 @@ def preset_examples(preset: Preset) -> tuple[Example, ...]:
 
 
 def examples_html(preset: Preset) -> str:
-    """The examples as buttons. A click on one with a picture makes its video: see wiring.py."""
+    """The examples as buttons. A click on one with a picture makes its video."""
     examples = preset_examples(preset)
     has_pictures = any(example.picture for example in examples)
     title = tr("Examples: one click makes the video") if has_pictures else tr("Examples")

@@ -13,7 +13,7 @@ import gradio as gr
 from t2v.settings.presets import Preset
 from t2v.settings.vocabulary import unknown_words
 from t2v.ui.form import Form
-from t2v.ui.generation import Generation
+from t2v.ui.form_events import FormEvents
 from t2v.ui.labels import clean
 from t2v.ui.parameters import PRIVATE, page_settings, parameter_name
 from t2v.ui.stage import Stage
@@ -47,9 +47,7 @@ def describe_unknown(words: list[str]) -> str:
     return tr("This model does not know {words}, and draws the rest.", words=marked)
 
 
-def connect_hints(
-    form: Form, stage: Stage, presets: dict[str, Preset], generation: Generation
-) -> None:
+def connect_hints(form: Form, stage: Stage, presets: dict[str, Preset], events: FormEvents) -> None:
     hints = Hints(presets)
     prompt: Any = form.settings["prompt"]
     gr.on(
@@ -72,7 +70,7 @@ def connect_hints(
     for button in (stage.use_settings, stage.share.use_settings):
         # In Gradio's queue: only from there a toast reaches the page.
         button.click(
-            generation.use_settings, stage.run_id, form.repeatable, **{**PRIVATE, "queue": True}
+            events.use_settings, stage.run_id, form.repeatable, **{**PRIVATE, "queue": True}
         )
 
 

@@ -13,10 +13,13 @@ from t2v.settings.declaration import brief
 from t2v.settings.presets import Preset
 from t2v.settings.sizes import parse_size
 from t2v.settings.visible_text import one_line, visible
-from t2v.ui.texts.catalogue import sentences, tr, tr_count, tr_message
+from t2v.settings.vocabulary import known_words
+from t2v.ui.texts.catalogue import language, sentences, tr, tr_count, tr_message
+from t2v.ui.texts.languages import ENGLISH
 
 
 MAX_CHUNKS = int((SETTINGS["num_chunks"].range or (1, 1))[1])
+ENGLISH_ONLY = "Write the prompt in English: the models read nothing else."  # not said in English
 LABELS = {name: declared.label for name, declared in SETTINGS.items()} | {
     "preset": "Preset",
     "start": "Image or clip",
@@ -130,6 +133,21 @@ def preset_choice(preset: Preset) -> str:
     """Its line in the list of presets."""
     title = tr(preset.title)
     return tr("{preset} (not installed)", preset=title) if preset.unavailable else title
+
+
+def describe_hint(preset: Preset) -> str:
+    """What a visitor should know before writing a prompt."""
+    hint = tr(preset.hint)
+    return hint if language() == ENGLISH else sentences(tr(ENGLISH_ONLY), hint)
+
+
+def vocabulary_html(preset: Preset) -> str:
+    """The words that the preset's model knows, folded; "" where it reads every word."""
+    words = known_words(preset)
+    if not words:
+        return ""
+    title = tr("All {n} words that it reads", n=len(words))
+    return f"<details><summary>{title}</summary><p>{escaped(', '.join(words))}</p></details>"
 
 
 def describe_refiner(preset: Preset) -> str:

@@ -8,11 +8,12 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
+from t2v.errors import ConfigError, PresetError
 from t2v.settings.bases import BASES
 from t2v.settings.config import SETTINGS
-from t2v.settings.declaration import Setting
+from t2v.settings.declaration import Setting, brief
 from t2v.settings.presets import Preset
-from t2v.ui.labels import refine_switch, size_choice, size_choices
+from t2v.ui.labels import chosen_size, clean, refine_switch, size_choice, size_choices
 from t2v.ui.texts.catalogue import tr
 
 
@@ -155,3 +156,34 @@ def text_box(**options: Any) -> gr.Textbox:
     box = gr.Textbox(**options)
     unchanged(box)
     return box
+
+
+def find_preset(presets: Mapping[str, Preset], name: Any) -> Preset:
+    """The preset of the name that a program or the page gives.
+
+    Raises:
+        PresetError: there is no such preset.
+    """
+    if not isinstance(name, str) or name not in presets:
+        names = ", ".join(presets)
+        raise PresetError(f"preset must be one of {names}, got {brief(name)}")
+    return presets[name]
+
+
+def parsed(values: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
+    """Parameters of the endpoints as settings of the config, which checks them."""
+    parsed: dict[str, Any] = {}
+    config_names = {parameter: name for name, parameter in PARAMETER_NAMES.items()}
+    for parameter, value in values.items():
+        name = config_names.get(parameter, parameter)
+        declared = SETTINGS.get(name)
+        if declared is None:
+            raise ConfigError(f"unknown settings {brief(name)}")
+        match declared.kind:
+            case "text":
+                parsed[name] = clean("" if value is None and not declared.is_required else value)
+            case "size":
+                parsed[name] = chosen_size(value, preset)
+            case _:
+                parsed[name] = value
+    return parsed

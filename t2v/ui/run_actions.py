@@ -11,6 +11,7 @@ import gradio as gr
 from t2v.errors import ConfigError
 from t2v.settings.declaration import brief
 from t2v.ui.action_buttons import SIGNS
+from t2v.ui.command_buttons import CommandButtons
 from t2v.ui.commands import Commands
 from t2v.ui.errors import errors_shown, tell
 from t2v.ui.history import History
@@ -20,8 +21,9 @@ from t2v.ui.texts.catalogue import tr_count
 class RunActions:
     """Carries out what was clicked in a list. Rights are checked by the commands."""
 
-    def __init__(self, commands: Commands, history: History):
+    def __init__(self, commands: Commands, buttons: CommandButtons, history: History):
         self._commands = commands
+        self._buttons = buttons
         self._history = history
         self._numbers = itertools.count()
 
@@ -68,12 +70,12 @@ class RunActions:
         return {"action": action, "runs": run_ids, "number": next(self._numbers)}
 
     def _known(self) -> dict[str, Callable[[Any, Any], Coroutine[Any, Any, Any]]]:
-        commands = self._commands
+        commands, buttons = self._commands, self._buttons
         return {
             "earlier": lambda run_id, request: commands.move(run_id, -1, request),
             "later": lambda run_id, request: commands.move(run_id, 1, request),
-            "cancel": commands.stop,
-            "stop": commands.stop,
-            "favourite": commands.click_favourite,
+            "cancel": buttons.stop,
+            "stop": buttons.stop,
+            "favourite": buttons.click_favourite,
             "delete": commands.delete,
         }

@@ -1,6 +1,6 @@
 """The right side of the page: players, status, and the panels of the run that is shown.
 
-Only components are built here; wiring.py says what they call.
+Only components are built here; run_wiring.py says what they call.
 """
 
 import json
@@ -9,18 +9,14 @@ from html import escape
 
 import gradio as gr
 
-from t2v.ui.panels import (
+from t2v.ui.comparison_panels import (
     AblationPanel,
     ComparisonPanel,
-    EditPanel,
-    SharePanel,
     build_ablation_panel,
     build_comparison_panel,
-    build_edit_panel,
-    build_share_panel,
     build_slice_panel,
-    small_button,
 )
+from t2v.ui.panels import EditPanel, SharePanel, build_edit_panel, build_share_panel, small_button
 from t2v.ui.parameters import SETTINGS_FILES, text_box
 from t2v.ui.players import survive_ffmpeg
 from t2v.ui.server import STATIC

@@ -14,12 +14,26 @@ from t2v.evaluation.benchmark.plan import (
     prompts_of,
     read_prompts,
 )
-from t2v.evaluation.benchmark.suites import ALL, BASELINES, SUITES, find_suites, paper_figure
+from t2v.evaluation.benchmark.suites import (
+    ALL,
+    BASELINES,
+    SUITES,
+    TWINS,
+    find_suites,
+    paper_figure,
+)
 from t2v.settings.presets import list_presets
 
 
 SHAPES = list_presets()["shapes"]
 MODELSCOPE = list_presets()["modelscope"]
+
+
+@pytest.fixture(autouse=True)
+def without_trained_arms(monkeypatch, tmp_path):
+    monkeypatch.setenv("LONGTAKE_HOME", str(tmp_path))
+
+
 PROMPTS = Prompts("some.txt", ("a red star", "a blue ring", "a moon"), "0" * 64)
 
 
@@ -51,7 +65,7 @@ def test_the_paper_s_figures_are_given_for_all_forms_of_mawe():
 def test_a_plan_takes_what_the_suite_says_and_at_most_the_prompts_that_there_are():
     plan = make_plan(SUITES["table1"], SHAPES, PROMPTS, Wish())
     assert (plan.num_prompts, plan.num_chunks, plan.num_seeds) == (3, 29, 1)
-    assert plan.arms == tuple(arm for arm in SUITES["table1"].arms if arm not in BASELINES)
+    assert plan.arms == tuple(arm for arm in SUITES["table1"].arms if arm not in BASELINES + TWINS)
 
 
 def test_cases_come_prompt_by_prompt_and_no_two_share_a_seed():
@@ -96,7 +110,8 @@ def test_arms_that_cannot_run_are_left_out_unless_they_were_asked_for():
     plan = make_plan(SUITES["table1"], MODELSCOPE, PROMPTS, Wish())
     assert "real" not in plan.arms and "shuffled" in plan.arms
     reasons = plan.left_out
-    assert len(reasons) == 1 + len(BASELINES)
+    assert len(reasons) == 1 + len(BASELINES) + len(TWINS)
+    assert "arm add-cond cannot run: it is trained on the weights of shapes" in reasons
     assert "arm real cannot run: nothing can be rendered for the preset modelscope" in reasons
     assert (
         "arm svd cannot run: Its weights are not installed; `longtake download svd` gets them"
@@ -104,6 +119,24 @@ def test_arms_that_cannot_run_are_left_out_unless_they_were_asked_for():
     )
     with pytest.raises(ConfigError, match="arm real cannot run"):
         make_plan(SUITES["table1"], MODELSCOPE, PROMPTS, Wish(arms=("cam", "real")))
+
+
+def test_an_arm_that_is_not_trained_is_named_with_the_command_that_trains_it():
+    command = "`longtake train --arm cam` trains it"
+    sentence = f"arm cam-twin cannot run: it is not trained; {command}"
+    assert sentence in make_plan(SUITES["conditioning"], SHAPES, PROMPTS, Wish()).left_out
+    with pytest.raises(ConfigError, match=sentence):
+        make_plan(SUITES["conditioning"], SHAPES, PROMPTS, Wish(arms=("cam", "cam-twin")))
+
+
+def test_an_arm_may_be_trained_later_but_not_again(tmp_path):
+    manifest = {"commit": "abc", "arms": {"cam": {"steps": 3}}}
+    settle_manifest(tmp_path, manifest)
+    settle_manifest(tmp_path, {"commit": "abc", "arms": {"add-cond": {"steps": 5}}})
+    both = {"cam": {"steps": 3}, "add-cond": {"steps": 5}}
+    assert json.loads((tmp_path / NAME).read_text())["arms"] == both
+    with pytest.raises(ConfigError, match="begun with another arms cam: numbers"):
+        settle_manifest(tmp_path, {"commit": "abc", "arms": {"cam": {"steps": 4}}})
 
 
 def test_every_preset_has_fifty_prompts_and_no_word_that_shapes_does_not_know():

@@ -18,6 +18,15 @@ TOO_SMALL = """() => {
     .filter((part) => box(part).width > 0 && Math.min(box(part).height, box(part).width) < 43.9)
     .map((part) => `${part.innerText || part.ariaLabel || part.type} ${box(part).height}`);
 }"""
+CUT_NUMBERS = """() => [...document.querySelectorAll("input[type=number]")]
+  .filter((box) => box.checkVisibility())
+  .filter((box) => {
+    const outer = box.parentElement.getBoundingClientRect();
+    const { bottom, right } = box.getBoundingClientRect();
+    return box.scrollWidth > box.clientWidth || bottom > outer.bottom || right > outer.right;
+  })
+  .map((box) => `${box.ariaLabel}: ${box.value}`);
+"""
 IS_WIDE = """() => {
   const { right, height } = document.querySelector("#screen").getBoundingClientRect();
   return right > 1850 && height > 640;
@@ -118,3 +127,12 @@ def test_on_a_phone_everything_can_be_touched_and_progress_is_in_view(serve, vis
     steps.open()
     wait_for_state(page, "finished")
     assert page.evaluate(TOO_SMALL) == []
+
+
+def test_on_a_phone_no_number_is_cut(shapes, visit):
+    page = visit(shapes[0])
+    page.set_viewport_size({"width": 390, "height": 844})
+    for panel in ("#memory", "#more-settings"):
+        open_settings(page, panel)
+    assert page.locator("#memory input[type=number]").is_visible()
+    assert page.evaluate(CUT_NUMBERS) == []

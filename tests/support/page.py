@@ -8,7 +8,8 @@ import gradio as gr
 from t2v.runs.worker import Worker
 from t2v.settings.presets import Preset
 from t2v.ui.auth import Access
-from t2v.ui.form import Updates, build_form
+from t2v.ui.form import Updates
+from t2v.ui.form_layout import build_form
 from t2v.ui.handlers import Handlers
 from t2v.ui.parameters import OF_SOME_PRESETS
 from t2v.ui.render import RunView
@@ -72,8 +73,10 @@ class Page:
             worker, presets, self.view, access or Access(), is_streaming=is_streaming
         )
         self.generation = handlers.generation
+        self.form_events = handlers.form_events
         self.watching = handlers.watching
         self.commands = handlers.commands
+        self.buttons = handlers.buttons
         self.downloads = handlers.downloads
         self.history = handlers.history
         self.ablation = handlers.ablation
@@ -128,5 +131,5 @@ class Page:
 
     async def click(self, name: str, *values: Any) -> AsyncGenerator[Shown, None]:
         """What a button of the page shows, such as "resume"."""
-        async for updates in getattr(self.commands, f"click_{name}")(*values):
+        async for updates in getattr(self.buttons, f"click_{name}")(*values):
             yield self.shown(updates)

@@ -12,10 +12,10 @@ import t2v
 from t2v.runs.record import State
 from t2v.settings.presets import list_presets
 from t2v.ui.action_buttons import SIGNS
+from t2v.ui.comparison_panels import ABLATIONS
 from t2v.ui.examples import preset_examples
 from t2v.ui.history import STATES
 from t2v.ui.labels import LABELS
-from t2v.ui.panels import ABLATIONS
 from t2v.ui.parameters import page_settings
 from t2v.ui.stage import SCRIPT_TEXTS
 from t2v.ui.start import FIT_NAMES

@@ -9,7 +9,7 @@ import pytest
 
 from t2v.media.reader import read_frames
 from t2v.ui.auth import Access
-from t2v.ui.panels import ABLATE, ABLATIONS, describe_advice
+from t2v.ui.comparison_panels import ABLATE, ABLATIONS, describe_advice
 from tests.support.fakes import is_yellow, made, painted_preset, read_numbers, settings
 from tests.support.page import Page
 

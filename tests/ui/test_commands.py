@@ -103,9 +103,7 @@ class Gate:
         ("click_extend", "extend", (1,)),
     ],
 )
-def test_a_slow_command_does_not_block_the_event_loop(
-    worker, start, monkeypatch, name, method, arguments
-):
+def test_a_slow_command_does_not_block_the_event_loop(worker, monkeypatch, name, method, arguments):
     slow, other = made(worker, seed=3), made(worker, seed=4)
     worker.commands.extend(slow, 1)
     list(worker.watch(slow))
@@ -114,10 +112,12 @@ def test_a_slow_command_does_not_block_the_event_loop(
     list(worker.watch(slow))
     gate = Gate(getattr(worker.commands, method))
     monkeypatch.setattr(worker.commands, method, gate)
-    commands = start()
+    page = Page(worker, {"painted": painted_preset()})
+    commands = page.commands
 
     async def both():
-        answer = getattr(commands, name)(slow, *arguments)
+        called = page.buttons if name.startswith("click") else commands
+        answer = getattr(called, name)(slow, *arguments)
         first = anext(answer) if name.startswith("click") else answer
         waiting = asyncio.ensure_future(first)
         await asyncio.to_thread(gate.is_reached.wait, 20)

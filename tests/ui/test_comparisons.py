@@ -15,7 +15,8 @@ from PIL import Image
 
 from t2v.runs.votes import VOTES_FILE, add_vote, count_votes
 from t2v.runs.worker import Worker
-from t2v.ui.comparisons import Comparisons, difference, shown
+from t2v.ui.comparison_html import difference, shown
+from t2v.ui.comparisons import Comparisons
 from tests.support.fakes import PaintingStream, made, opener, paint, painted_preset
 from tests.support.page import Page
 

@@ -31,12 +31,12 @@ def test_the_time_is_said_in_round_numbers(seconds, text):
 
 def test_the_time_is_known_after_a_run_of_the_same_kind(worker):
     page = Page(worker, PRESETS)
-    assert page.generation.estimate(8, "painted", False, 2) == "72 frames, 9.0 s of video."
+    assert page.form_events.estimate(8, "painted", False, 2) == "72 frames, 9.0 s of video."
     made(worker, num_inference_steps=2, num_chunks=3)
-    assert "Takes about" in page.generation.estimate(8, "painted", False, 2)
+    assert "Takes about" in page.form_events.estimate(8, "painted", False, 2)
     for other in ((8, "painted", True, 2), (8, "painted", False, 3), (8, "painted", False, None)):
-        assert "Takes" not in page.generation.estimate(*other)
-    assert "from 1 to 10000" in page.generation.estimate(0, "painted", False, 2)
+        assert "Takes" not in page.form_events.estimate(*other)
+    assert "from 1 to 10000" in page.form_events.estimate(0, "painted", False, 2)
 
 
 def test_the_memory_is_said_where_it_is_known(worker):
@@ -48,7 +48,7 @@ def test_the_memory_is_said_where_it_is_known(worker):
         (large, False, "9.0 s of video. Needs 3 GB of GPU memory, 11 GB at full speed."),
         (large, True, "9.0 s of video. Needs 5 GB of GPU memory, 21.5 GB at full speed."),
     ):
-        estimate = Page(worker, {"painted": preset}).generation.estimate
+        estimate = Page(worker, {"painted": preset}).form_events.estimate
         assert estimate(8, "painted", refined, 2).endswith(text)
         # Frames of another size need another amount, which nobody has measured.
         own, other = size_text(preset.frame_size), "64x192"
@@ -75,7 +75,7 @@ def test_runs_before_the_app_was_started_teach_the_time(tmp_path):
     for refine in (False, True):  # the second app makes runs of another kind
         worker = Worker(opener(PaintingStream()), tmp_path / "runs")
         made(worker, num_inference_steps=2, refine=refine)
-        text = Page(worker, PRESETS).generation.estimate(8, "painted", False, 2)
+        text = Page(worker, PRESETS).form_events.estimate(8, "painted", False, 2)
         worker.close()
         assert "Takes about" in text
 
@@ -83,9 +83,9 @@ def test_runs_before_the_app_was_started_teach_the_time(tmp_path):
 def test_a_guest_is_told_how_long_a_video_may_be(worker):
     page = Page(worker, PRESETS, Access(max_chunks=13))
     cap = "Here a video may have 13 chunks (14 s)."
-    assert page.generation.estimate(2, "painted", False, 2) == f"24 frames, 3.0 s of video. {cap}"
-    assert page.generation.estimate(14, "painted", False, 2) == cap
-    assert "may have" not in Page(worker, PRESETS).generation.estimate(14, "painted", False, 2)
+    assert page.form_events.estimate(2, "painted", False, 2) == f"24 frames, 3.0 s of video. {cap}"
+    assert page.form_events.estimate(14, "painted", False, 2) == cap
+    assert "may have" not in Page(worker, PRESETS).form_events.estimate(14, "painted", False, 2)
 
 
 def until(is_so):
@@ -100,11 +100,11 @@ def test_the_first_visitor_is_told_a_time_that_was_measured_at_the_start(tmp_pat
     stream = PaintingStream(seconds_per_step=0.1)
     worker = Worker(opener(stream), tmp_path / "runs", preload="painted", usual=usual())
     try:
-        generation = Page(worker, PRESETS).generation
+        form_events = Page(worker, PRESETS).form_events
         asked = (1, "painted", False, 3, "")
-        assert until(lambda: not generation.estimate_later(*asked)[1].active)
+        assert until(lambda: not form_events.estimate_later(*asked)[1].active)
         assert stream.num_steps_done == 6 and worker.library.find("") == []  # nothing is kept
-        assert "Takes about" in generation.estimate(31, "painted", False, 3)
+        assert "Takes about" in form_events.estimate(31, "painted", False, 3)
         assert worker.queue.throughput.estimate(usual(), 1) == pytest.approx(0.3, rel=0.9)
     finally:
         worker.close()
@@ -132,12 +132,12 @@ def usual():
 
 @pytest.mark.parametrize(("seconds", "chunks"), [(9, 8), (8.5, 8), (0, 1), (-3, 1)])
 def test_seconds_become_chunks(worker, seconds, chunks):
-    assert Page(worker, PRESETS).generation.choose_length(seconds, "painted") == chunks
+    assert Page(worker, PRESETS).form_events.choose_length(seconds, "painted") == chunks
 
 
 def test_chunks_become_seconds_unless_those_fit_already(worker):
-    generation = Page(worker, PRESETS).generation
-    assert generation.length_of(3, "painted", 9) == 4.0
+    form_events = Page(worker, PRESETS).form_events
+    assert form_events.length_of(3, "painted", 9) == 4.0
     for kept in ((8, "painted", 8.5), (0, "painted", 9), (None, "painted", 9)):
-        assert generation.length_of(*kept) == {"__type__": "update"}
-    assert generation.choose_length("soon", "painted") == {"__type__": "update"}
+        assert form_events.length_of(*kept) == {"__type__": "update"}
+    assert form_events.choose_length("soon", "painted") == {"__type__": "update"}

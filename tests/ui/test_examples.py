@@ -25,7 +25,7 @@ MAX_BYTES = 300_000  # of one file: they are parts of the page
 
 def chosen(page, preset, index):
     event = gr.SelectData(None, {"index": index, "value": None})
-    return page.settings(page.generation.choose_example(preset, event))
+    return page.settings(page.form_events.choose_example(preset, event))
 
 
 def frames_of(picture) -> np.ndarray:

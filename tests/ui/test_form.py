@@ -10,7 +10,7 @@ from t2v.runs import record
 from t2v.settings import config, presets
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.declaration import setting, settings_of
-from t2v.ui import generation
+from t2v.ui.endpoints import documented
 from t2v.ui.parameters import PARAMETER_ORDER, page_settings, parameter_name
 from t2v.ui.wiring import build_page
 from tests.support.fakes import painted_preset
@@ -77,7 +77,7 @@ def test_a_new_setting_appears_on_the_page_and_in_the_endpoints(worker, extended
     assert parameters["/generate"]["fog"] == parameters["/make"]["fog"] == 0.25
     assert "secret" not in parameters["/generate"] and parameters["/make"]["secret"] == 7
     assert "hint" not in parameters["/make"] and parameters["/generate"]["hint"] == ""
-    make = generation.documented(page.generation, page.form.api_settings)
+    make = documented(page.generation, page.form.api_settings)
     assert "    fog: How thick it is.\n" in f"{make.__doc__}\n"
 
 
@@ -91,7 +91,7 @@ def test_a_new_setting_reaches_a_run_and_comes_back_from_it(worker, extended):
     end = asyncio.run(make())
     assert end["state"] == "finished"
     assert end["summary"]["settings"]["config"]["fog"] == 0.75
-    updates = page.generation.use_settings(end["run"])
+    updates = page.form_events.use_settings(end["run"])
     assert page.settings(updates)["fog"] == 0.75
     assert (
         "<dt>Fog</dt><dd>0.75</dd>"

@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator
 import gradio as gr
 import pytest
 
+from t2v.runs.log import iter_events
 from t2v.runs.worker import Worker
 from t2v.ui.auth import Access
+from t2v.ui.facts import facts
 from t2v.ui.history import MAX_SHOWN, STATES, History
-from t2v.ui.render import facts
 from t2v.ui.timeline import MAX_CELLS, timeline
 from tests.support.fakes import PaintingStream, opener, painted_preset, settings
 from tests.support.page import Page, Shown
@@ -160,13 +161,13 @@ def test_a_long_history_mentions_the_older_videos(start):
 def test_settings_are_used_again_with_their_seed(start):
     page = start()
     run_id = make(page, prompt="a red star", seed=9)
-    updates = page.generation.use_settings(run_id)
+    updates = page.form_events.use_settings(run_id)
     assert set(updates) == set(page.form.repeatable)
     used = page.settings(updates)
     names = ("prompt", "seed", "randomize_seed")
     assert [used[name] for name in names] == ["a red star", 9, False]
     with pytest.raises(gr.Error, match="no run"):
-        page.generation.use_settings("0" * 24)
+        page.form_events.use_settings("0" * 24)
 
 
 def test_the_timeline_shows_progress_and_prompt_changes(start):
@@ -230,13 +231,37 @@ def test_buttons_are_enabled_when_they_can_work(start):
     page = start(stream := PaintingStream(gate=gate))
     run_id = page.worker.submit(settings())
     assert stream.has_begun.wait(30)
-    assert asyncio.run(page.commands.click_pause(run_id))["value"] == "Pausing…"
+    assert asyncio.run(page.buttons.click_pause(run_id))["value"] == "Pausing…"
     gate.set()
     list(page.worker.watch(run_id))
     *_, paused = collect(page.show(run_id))
     assert paused.resume["visible"] and paused.change["interactive"]
     assert not paused.redo["interactive"]  # it has no chunk yet
     assert collect(page.click("resume", run_id))[-1].status.count("Finished")
+
+
+def test_regenerate_reads_the_log_once_and_asks_before_later_chunks_are_lost(start, monkeypatch):
+    page = start()
+    run_id = make(page, num_chunks=4)
+    num_reads = []
+
+    def count_reads(folder):
+        num_reads.append(folder.id)
+        return iter_events(folder)
+
+    monkeypatch.setattr("t2v.ui.command_buttons.iter_events", count_reads)
+    edit = page.stage.edit
+
+    async def ask(chunk) -> list:
+        return [one async for one in page.buttons.ask_redo(run_id, chunk, True, "")]
+
+    [asked] = asyncio.run(ask(1))
+    assert asked[edit.confirmation]["visible"] and "2 later chunks" in asked[edit.question]
+    assert page.worker.record(run_id).settings.config.reseed == ""
+    assert num_reads == [run_id]
+    assert len(asyncio.run(ask(3))) > 1  # nothing but the chunk itself is lost
+    assert page.worker.record(run_id).settings.config.reseed.startswith("3: ")
+    assert num_reads == [run_id] * 2
 
 
 CHANGING = ("stop", "pause", "resume", "extend", "change", "redo", "favourite", "delete")
@@ -311,9 +336,9 @@ def test_a_viewer_of_an_ended_run_is_shown_how_it_goes_on(start):
 def test_a_favourite_is_toggled_and_a_run_deleted(start):
     page = start()
     run_id = make(page)
-    assert asyncio.run(page.commands.click_favourite(run_id))["value"].startswith("★")
-    assert asyncio.run(page.commands.click_favourite(run_id))["value"].startswith("☆")
-    asyncio.run(page.commands.click_delete(run_id))
-    for call in (page.commands.click_favourite, page.commands.click_delete):
+    assert asyncio.run(page.buttons.click_favourite(run_id))["value"].startswith("★")
+    assert asyncio.run(page.buttons.click_favourite(run_id))["value"].startswith("☆")
+    asyncio.run(page.buttons.click_delete(run_id))
+    for call in (page.buttons.click_favourite, page.buttons.click_delete):
         with pytest.raises(gr.Error, match="no run"):
             asyncio.run(call(run_id))

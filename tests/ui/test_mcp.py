@@ -9,7 +9,7 @@ from tests.support.fakes import PaintingStream, opener, painted_preset
 from tests.support.serving import serving
 
 
-pytest.importorskip("mcp", reason="`longtake app --mcp` needs gradio[mcp]")
+pytest.importorskip("mcp", reason="`longtake app --mcp` needs mcp, which is a dev dependency")
 
 SETTINGS = {"prompt": "a red star", "preset": "painted", "num_chunks": 2, "seed": 5}
 

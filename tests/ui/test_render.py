@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from t2v.runs.record import RunRecord
-from t2v.ui.render import facts
+from t2v.ui.facts import facts
 from tests.support.fakes import settings
 
 

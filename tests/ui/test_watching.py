@@ -203,10 +203,10 @@ def test_a_run_without_a_refined_video_cannot_be_compared(start):
 
 def test_the_refine_switch_is_disabled_if_the_preset_cannot_refine(start):
     page = start()
-    switch = page.settings(page.generation.choose_preset("absent"))["refine"]
+    switch = page.settings(page.form_events.choose_preset("absent"))["refine"]
     assert (switch["interactive"], switch["value"]) == (False, False)
     assert switch["info"] == "The absent preset has no refiner."
-    switch = page.settings(page.generation.choose_preset("painted"))["refine"]
+    switch = page.settings(page.form_events.choose_preset("painted"))["refine"]
     assert switch["interactive"] is True
 
 
@@ -319,7 +319,7 @@ def test_stop_ends_the_run_and_keeps_its_chunks(start):
         run_id = (await anext(views)).run_id
         async for view in views:
             if not is_skipped(view.live):
-                await page.commands.stop(run_id)
+                await page.buttons.stop(run_id)
         return view
 
     last = asyncio.run(watch_and_stop())
@@ -441,7 +441,7 @@ def test_streaming_needs_ffmpeg_on_the_path(monkeypatch):
 
 def test_choosing_a_preset_fills_in_its_defaults(start):
     page = start()
-    updates = page.generation.choose_preset("absent")
+    updates = page.form_events.choose_preset("absent")
     assert set(updates) == set(page.form.with_defaults)
     names = ("num_chunks", "apm_strength", "num_inference_steps", "guidance_scale", "scheduler")
     chosen = page.settings(updates)
@@ -501,7 +501,7 @@ def test_a_preset_of_another_name_or_not_installed_makes_no_run(start, preset):
 def test_a_link_for_a_new_video_shows_no_run(start):
     page = start()
     run_id = collect(page.generate(**INPUTS))[-1].run_id
-    assert page.generation.restore(run_id, request(new="")) == gr.skip()
+    assert page.form_events.restore(run_id, request(new="")) == gr.skip()
     assert all(is_skipped(v) for v in collect(page.attach(run_id, request(new="")))[-1])
 
 
@@ -510,7 +510,7 @@ def test_the_link_of_a_run_restores_its_settings(start):
     run_id = collect(
         page.generate(**INPUTS | {"negative_prompt": "rain", "size": "64x128", "reseed": "2: 5"})
     )[-1].run_id
-    updates = page.generation.restore("", request(run=run_id))
+    updates = page.form_events.restore("", request(run=run_id))
     assert set(updates) == set(page.form.restored)
     restored = page.settings(updates)
     refine, size = restored.pop("refine"), restored.pop("size")
@@ -530,7 +530,7 @@ def test_the_link_of_a_run_restores_its_settings(start):
         "use_anchor": True,
     }
     assert (refine["value"], size["value"]) == (False, "64x128")
-    assert page.generation.restore("", request()) == gr.skip()
+    assert page.form_events.restore("", request()) == gr.skip()
 
 
 @pytest.mark.parametrize(("chunks", "text"), [(1, "16 frames, 2.0 s"), (8, "72 frames, 9.0 s")])

@@ -29,6 +29,7 @@ class Arm:
         needs: "world": scenes that can be rendered; "refiner"; "baseline": the weights of another
             preset; "" for none of them.
         preset: the preset of a baseline, which draws its own first chunk, at its own size.
+        twin: the name under which `longtake train --arm` trains it.
         cost: about how long a chunk takes, in chunks of CAM; for the estimate of the time.
     """
 
@@ -38,8 +39,9 @@ class Arm:
     shares_first_chunk: bool = True
     overlap: int | None = None
     whole: bool = False
-    needs: Literal["world", "refiner", "baseline", ""] = ""
+    needs: Literal["world", "refiner", "baseline", "training", ""] = ""
     preset: str = ""
+    twin: str = ""
     cost: float = 1.0
 
     def chunking(self, stack: Chunking) -> Chunking:
@@ -60,6 +62,19 @@ def baseline(preset: str, cost: float, about: str, whole: bool = False) -> Arm:
         preset=preset,
         cost=cost,
         whole=whole,
+    )
+
+
+def twin(name: str, about: str, overlap: int | None = None, cost: float = 0.7) -> Arm:
+    """An arm that is trained as a twin of the CAM; without APM, as the paper compares them."""
+    return Arm(
+        kind="trained",
+        about=about,
+        memories=("cam",),
+        overlap=overlap,
+        needs="training",
+        twin=name,
+        cost=cost,
     )
 
 
@@ -136,6 +151,27 @@ ARMS: dict[str, Arm] = {
         cost=1.5,
         about="FreeNoise: windows 4 apart and shuffled noise; predictions of the whole network are "
         "fused, not its temporal attention, because frame numbers count within a window",
+    ),
+    "cam-twin": twin("cam", "CAM without APM, trained anew as long as the rivals below", cost=1.0),
+    "add-cond": twin(
+        "add-cond", "Add-Cond: features of the extractor are added to the skips", cost=1.0
+    ),
+    "conc-cond": twin(
+        "conc-cond", "Conc-Cond: latents of the 8 known frames and a mask, beside the noisy ones"
+    ),
+    "sparse-cond": twin(
+        "sparse-cond",
+        "the kind of SparseCtrl: Add-Cond whose extractor does not see the noisy latents",
+        cost=1.0,
+    ),
+    "masked-frames": twin(
+        "masked-frames", "the kind of SEINE and OpenSora: Conc-Cond, trained with 1 to 8 frames"
+    ),
+    "repeated-frame": twin(
+        "repeated-frame",
+        "the kind of I2VGen-XL, SVD, DynamiCrafter: the latent of the last frame beside all frames",
+        overlap=1,
+        cost=0.4,
     ),
     # Their costs are guesses, from published times at full size.
     "svd": baseline("svd", 1.0, "Stable Video Diffusion, 14 frames, continued from its last one"),

@@ -7,6 +7,7 @@ from torch import nn
 from t2v.evaluation.arms import baselines, continuation, controls, refined, replacement, windowed
 from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.arms.task import Draw
+from t2v.pipeline.arms import conditioning_parts
 from t2v.pipeline.stack import Stack
 from t2v.settings.config import BLENDINGS
 
@@ -35,6 +36,11 @@ DRAW: dict[str, Draw] = {
         for name, arm in ARMS.items()
         if arm.preset
     },
+    **{
+        name: partial(continuation.with_twin, name=arm.twin, overlap=arm.overlap)
+        for name, arm in ARMS.items()
+        if arm.twin
+    },
     "real": controls.render_real,
     "shuffled": controls.shuffle,
     "frozen": controls.freeze,
@@ -45,10 +51,9 @@ DRAW: dict[str, Draw] = {
 
 def trained_parameters(stack: Stack, memories: tuple[str, ...]) -> int:
     """Parameters of the memories that an arm uses, which were trained for it."""
-    unet = stack.unet
     parts: dict[str, tuple[nn.Module, ...]] = {
-        "cam": (stack.extractor, unet.injectors, unet.mid_injector),
-        "apm": (stack.anchor_tokens, unet.mixers),
+        "cam": conditioning_parts(stack),
+        "apm": (stack.anchor_tokens, stack.unet.mixers),
     }
     return sum(
         parameter.numel()

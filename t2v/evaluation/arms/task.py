@@ -28,6 +28,7 @@ class Task:
         preview: gives the video of `cam`, for arms that change a video.
         refiner: loads the refiner, for arms that need it.
         baseline: loads the preset of another model, for arms that are one.
+        twin: loads the stack with another, trained way to condition, by the name of its training.
     """
 
     stack: Stack
@@ -38,6 +39,7 @@ class Task:
     world: World | None = None
     refiner: Callable[[], Refiner] | None = None
     baseline: Callable[[str], Generator] | None = None
+    twin: Callable[[str], Stack] | None = None
 
     @property
     def num_frames(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from t2v.evaluation.benchmark.plan import FEWEST_PROMPTS
 from t2v.evaluation.benchmark.results import Results
+from t2v.evaluation.benchmark.suites import TWINS
 from t2v.evaluation.metrics.intervals import with_interval
 
 
@@ -74,19 +75,21 @@ def mean_difference(pairs: np.ndarray) -> float:
 
 def conditioning(results: Results) -> list[dict[str, Any]]:
     rows = []
-    for other in ("no-cam", "restart", "replacement", "last-frame", "last-anchor"):
+    untrained = ("no-cam", "restart", "replacement", "last-frame", "last-anchor")
+    pairs = [("cam", other) for other in untrained]
+    for cam, other in pairs + [(TWINS[0], other) for other in TWINS[1:]]:
         rows.append(
             found(
-                f"seam excess (seam - 1) of cam at most half of that of {other}",
-                paired(results, "seam_ratio", "cam", other),
+                f"seam excess (seam - 1) of {cam} at most half of that of {other}",
+                paired(results, "seam_ratio", cam, other),
                 excess_ratio,
                 lambda _, __, high: high <= 0.5,
             )
         )
         rows.append(
             found(
-                f"cuts at boundaries: cam no more than {other}",
-                paired(results, "scuts_boundary", "cam", other),
+                f"cuts at boundaries: {cam} no more than {other}",
+                paired(results, "scuts_boundary", cam, other),
                 mean_difference,
                 lambda value, _, __: value <= 0,
             )
@@ -171,7 +174,7 @@ def stagnation(results: Results) -> list[dict[str, Any]]:
             mean_ratio,
             lambda value, _, __: value < 1,
         )
-        for other in ("last-frame", "last-anchor", "replacement")
+        for other in ("last-frame", "last-anchor", "replacement", "repeated-frame")
     ]
 
 

@@ -36,10 +36,12 @@ from t2v.evaluation.metrics.video import measure_pairs, video_series
 from t2v.evaluation.report import load_probe
 from t2v.evaluation.samples import generate, held_out_scenes
 from t2v.generator import Generator
+from t2v.pipeline.arms import load_arm
 from t2v.pipeline.loading import load_refiner
 from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.stack import Refiner, Stack
 from t2v.settings.chunking import Chunking
+from t2v.settings.conditionings import arm_folder
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
 from t2v.training.probe import Probe
@@ -56,6 +58,7 @@ class Maker:
         probe: of that world.
         refiner: loads the refiner, at most once.
         baseline: loads the preset of another model, each at most once.
+        twin: loads the stack with another, trained way to condition, each at most once.
     """
 
     folder: BenchmarkFolder
@@ -69,6 +72,7 @@ class Maker:
     probe: Probe | None
     refiner: Callable[[], Refiner]
     baseline: Callable[[str], Generator]
+    twin: Callable[[str], Stack]
 
     def make(self, case: Case, lengths: Sequence[int] = ()) -> None:
         """Makes the video of a case and measures it, if that has not been done.
@@ -134,6 +138,7 @@ class Maker:
             world=self.world,
             refiner=self.refiner,
             baseline=self.baseline,
+            twin=self.twin,
         )
 
     def _measure(self, case: Case) -> dict[str, Any]:
@@ -142,6 +147,8 @@ class Maker:
         series = video_series(video, terms, boundaries)
         made = self.folder.video(case).with_suffix(".json")
         making = read_values(made) if made.exists() else {"seconds": None, "memory": []}
+        arm = ARMS[case.arm]
+        stack = self.twin(arm.twin) if arm.twin else self.stack
         measured = measure_pairs(video, terms, boundaries) | {
             "motion_kept": motion_kept(series.per_chunk["motion"]),
             "memory_growth": memory_growth(making["memory"]),
@@ -150,7 +157,7 @@ class Maker:
         return {
             "prompt": self.prompts.texts[case.prompt],
             "boundaries": boundaries,
-            "trained_parameters": trained_parameters(self.stack, ARMS[case.arm].memories),
+            "trained_parameters": trained_parameters(stack, arm.memories),
             "seconds": making["seconds"],
             "measures": to_json(measured),
             "per_chunk": {name: values.tolist() for name, values in series.per_chunk.items()},
@@ -208,6 +215,7 @@ def new_maker(
         probe=find_probe(preset) if scenes else None,
         refiner=cache(lambda: load_refiner(preset, stack=stack)),
         baseline=cache(Generator.load),
+        twin=cache(lambda name: load_arm(stack, preset, arm_folder(name))),
     )
 
 

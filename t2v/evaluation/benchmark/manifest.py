@@ -12,8 +12,10 @@ from t2v import __version__
 from t2v.errors import ConfigError
 from t2v.evaluation.benchmark.folder import write_values
 from t2v.evaluation.benchmark.plan import Prompts
+from t2v.pipeline.arms import read_record
 from t2v.provenance import versions_here
 from t2v.resources import PACKAGE, in_checkout
+from t2v.settings.conditionings import CONDITIONINGS, arm_folder, is_trained
 from t2v.settings.presets import Preset
 from t2v.weight_hashes import hash_weights
 
@@ -41,8 +43,18 @@ def make_manifest(preset: Preset, prompts: Prompts, protocol: dict[str, Any]) ->
         "chunking": [preset.chunking.chunk_frames, preset.chunking.overlap],
         "prompts": {"name": prompts.name, "sha256": prompts.sha256},
         "protocol": protocol,
+        "arms": trained_arms(),
     }
     return json.loads(json.dumps(values))  # tuples are lists, as in the file
+
+
+def trained_arms() -> dict[str, dict[str, Any]]:
+    """How the arms that are here were trained, and the hashes of their weights."""
+    folders = {name: arm_folder(name) for name in CONDITIONINGS if is_trained(name)}
+    return {
+        name: read_record(folder) | {"base": "", "weights": hash_weights(folder)}
+        for name, folder in folders.items()
+    }
 
 
 def find_commit() -> str:
@@ -64,6 +76,8 @@ def find_commit() -> str:
 def settle_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes the manifest of a new folder, or checks that of one that is continued.
 
+    An arm may be trained after the folder was begun, but not trained again.
+
     Raises:
         ConfigError: the folder was begun with another one; the message names what differs.
     """
@@ -73,12 +87,14 @@ def settle_manifest(folder: Path, manifest: dict[str, Any]) -> None:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read; give another folder with --out") from error
+        if isinstance(before, dict):
+            old, new = (values.get("arms", {}) for values in (before, manifest))
+            before, manifest = before | {"arms": new | old}, manifest | {"arms": old | new}
         if changed := differences(before, manifest):
             raise ConfigError(
                 f"{folder} was begun with another {', '.join(changed)}: numbers of both would be "
                 "mixed; give another folder with --out"
             )
-        return
     write_values(path, manifest)
 
 

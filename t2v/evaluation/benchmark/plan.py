@@ -16,6 +16,7 @@ from t2v.evaluation.benchmark.suites import (
 )
 from t2v.json_reader import decode
 from t2v.resources import bundled
+from t2v.settings.conditionings import ARM_PRESET, is_trained
 from t2v.settings.presets import Preset, named_preset
 from t2v.worlds import world_name
 
@@ -144,6 +145,11 @@ def why_not(name: str, preset: Preset) -> str:
         return f"arm {name} cannot run: {preset.refiner_unavailable}"
     if needs == "baseline" and (reason := named_preset(ARMS[name].preset).unavailable):
         return f"arm {name} cannot run: {reason.removesuffix('.')}"
+    if needs == "training" and preset.name != ARM_PRESET:
+        return f"arm {name} cannot run: it is trained on the weights of {ARM_PRESET}"
+    if needs == "training" and not is_trained(ARMS[name].twin):
+        command = f"longtake train --arm {ARMS[name].twin}"
+        return f"arm {name} cannot run: it is not trained; `{command}` trains it"
     return ""
 
 

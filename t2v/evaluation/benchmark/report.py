@@ -24,7 +24,7 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
     arms = {
         name: {
             "kind": ARMS[name].kind,
-            "about": about(name),
+            "about": about(name, manifest),
             "shares_first_chunk": ARMS[name].shares_first_chunk,
             "trained_parameters": results.trained_parameters(name),
             "videos": len(results.files[name]),
@@ -56,9 +56,11 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
     }
 
 
-def about(name: str) -> str:
-    """What an arm is; of another model, with the preset's title and the homes of its weights."""
+def about(name: str, manifest: Mapping[str, Any]) -> str:
+    """What an arm is; how it was trained, or the preset and the homes of its weights."""
     arm = ARMS[name]
+    if record := manifest.get("arms", {}).get(arm.twin):
+        return f"{arm.about} ({record['steps']} steps of {record['batch']} clips)"
     if not arm.preset:
         return arm.about
     preset = named_preset(arm.preset)

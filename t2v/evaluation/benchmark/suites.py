@@ -12,6 +12,14 @@ from t2v.errors import ConfigError
 
 CONTROLS = ("real", "shuffled", "frozen")
 BASELINES = ("svd", "svd-xt", "i2vgen-xl", "sparsectrl", "freenoise-animatediff", "framepack")
+TWINS = (
+    "cam-twin",
+    "add-cond",
+    "conc-cond",
+    "sparse-cond",
+    "masked-frames",
+    "repeated-frame",
+)  # trained by `longtake train --arm`
 SEAMS = ("scuts", "scuts_boundary", "seam_ratio", "warp_seam_ratio", "flow_seam_ratio")
 WARPS = ("mawe_code", "mawe_ratio", "mawe_text", "warp_error")
 MOTION = ("motion", "stagnant_share", "std_t", "std_pix")
@@ -60,6 +68,7 @@ SUITES: dict[str, Suite] = {
                 "restart",
                 "replacement",
                 "last-anchor",
+                *TWINS,
                 "gen-l",
                 "freenoise",
                 *BASELINES,
@@ -74,6 +83,9 @@ SUITES: dict[str, Suite] = {
                     "freenoise": "1298.4 (FreeNoise)",
                     "last-anchor": "857.2 (SVD), 2846.4 (I2VGen-XL)",
                     "replacement": "718.9 (SEINE, trained with masks)",
+                    "sparse-cond": "6069.7 (SparseCtrl)",
+                    "masked-frames": "718.9 (SEINE), 1165.7 (OpenSora)",
+                    "repeated-frame": "857.2 (SVD), 2846.4 (I2VGen-XL), 176.7 (DynamiCrafter)",
                     "svd": "857.2 (SVD)",
                     "svd-xt": "857.2 (SVD)",
                     "i2vgen-xl": "2846.4 (I2VGen-XL)",
@@ -85,6 +97,9 @@ SUITES: dict[str, Suite] = {
                     "freenoise": "0 (FreeNoise)",
                     "last-anchor": "1.10 (SVD), 0.40 (I2VGen-XL)",
                     "replacement": "0.28 (SEINE, trained with masks)",
+                    "sparse-cond": "5.48 (SparseCtrl)",
+                    "masked-frames": "0.28 (SEINE), 0.16 (OpenSora)",
+                    "repeated-frame": "1.10 (SVD), 0.40 (I2VGen-XL), 1.30 (DynamiCrafter)",
                     "svd": "1.10 (SVD)",
                     "svd-xt": "1.10 (SVD)",
                     "i2vgen-xl": "0.40 (I2VGen-XL)",
@@ -104,11 +119,19 @@ SUITES: dict[str, Suite] = {
                 "replacement",
                 "last-frame",
                 "last-anchor",
+                *TWINS,
                 *CONTROLS,
             ),
             num_chunks=10,
             metrics=(*SEAMS, *WARPS, *MOTION, "drift_colour", "adherence"),
-            paper={"scuts": {"no-apm": "0.03 (CAM, no APM; 0.24 Conc-Cond, 0.284 Add-Cond)"}},
+            paper={
+                "scuts": {
+                    "no-apm": "0.03 (CAM, no APM)",
+                    "cam-twin": "0.03 (CAM, no APM)",
+                    "conc-cond": "0.24 (Conc-Cond, no APM)",
+                    "add-cond": "0.284 (Add-Cond, no APM)",
+                }
+            },
         ),
         Suite(
             name="apm",
@@ -155,7 +178,14 @@ SUITES: dict[str, Suite] = {
         Suite(
             name="stagnation",
             question="Does motion go on, where conditioning on one frame lets it stop (E5)?",
-            arms=("cam", "last-frame", "last-anchor", "replacement", *CONTROLS),
+            arms=(
+                "cam",
+                "last-frame",
+                "last-anchor",
+                "replacement",
+                "repeated-frame",
+                *CONTROLS,
+            ),
             num_chunks=30,
             metrics=("motion_kept", *MOTION, *WARPS, *SEAMS),
         ),

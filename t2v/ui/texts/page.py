@@ -30,7 +30,12 @@ class Page(gr.Blocks):
         super().__init__(**options)
 
     def translate(self, build: Callable[[], gr.Blocks]) -> None:
-        """Learns the texts of the other languages from the same page, built once in each."""
+        """Learns the texts of the other languages from the same page, built once in each.
+
+        At the start, although nobody may ask for them. Gradio keeps the page that is being built in
+        a class, `Context`, for all threads together: while a page is built for its first reader, a
+        component that an event creates would become a part of that page.
+        """
         for other in READERS:
             if other != ENGLISH:
                 with speaking(other):

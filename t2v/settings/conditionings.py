@@ -1,0 +1,56 @@
+"""Other ways to condition chunks on known frames: the rivals that the paper compares its CAM with.
+
+`longtake train --arm` trains them, all from the same base; `longtake benchmark` compares them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from t2v.errors import ConfigError
+from t2v.resources import home
+
+
+ARM_PRESET = "shapes"  # whose weights all of them begin with
+RECORD = "arm.json"  # in an arm's folder, written when its training is complete
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """How known frames reach the UNet.
+
+    Args:
+        injector: of the UNet: "attention" and "add" act on the skips, "concat" on the input.
+        extractor: "copy": features of a copy of the UNet's encoder, which sees the noisy latents;
+            "blind": such a copy that sees zeros instead; "latents": the known frames themselves;
+            "masked": the same, some of them hidden in training; "repeated": one, for all frames.
+    """
+
+    injector: Literal["attention", "add", "concat"]
+    extractor: Literal["copy", "blind", "latents", "masked", "repeated"]
+
+
+CONDITIONINGS: dict[str, Conditioning] = {
+    "cam": Conditioning("attention", "copy"),
+    "add-cond": Conditioning("add", "copy"),
+    "conc-cond": Conditioning("concat", "latents"),
+    "sparse-cond": Conditioning("add", "blind"),
+    "masked-frames": Conditioning("concat", "masked"),
+    "repeated-frame": Conditioning("concat", "repeated"),
+}
+
+
+def find_conditioning(name: str) -> Conditioning:
+    """Raises ConfigError if there is no such way to condition."""
+    if name not in CONDITIONINGS:
+        raise ConfigError(f"--arm must be one of {', '.join(CONDITIONINGS)}, got {name!r}")
+    return CONDITIONINGS[name]
+
+
+def arm_folder(name: str) -> Path:
+    """Where an arm's weights are looked for. It may not exist."""
+    return home() / "weights" / "arms" / name
+
+
+def is_trained(name: str) -> bool:
+    return (arm_folder(name) / RECORD).is_file()
