@@ -126,3 +126,17 @@ class Chunk:
 
 
 Event = Notice | StepDone | Chunk
+
+
+def memory_after(
+    memory: Memory | LatentMemory | None, chunk: Chunk, num_cond_frames: int
+) -> Memory | LatentMemory:
+    """What a chunk leaves for the next one: its own memory, or its last frames.
+
+    Args:
+        memory: before the chunk.
+    """
+    if chunk.memory is not None:
+        return chunk.memory
+    assert not isinstance(memory, LatentMemory)
+    return remember(memory, chunk.frames, num_cond_frames)

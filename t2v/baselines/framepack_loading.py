@@ -4,6 +4,8 @@ HunyuanVideo's Llama (`text_encoder/`), CLIP (`text_encoder_2/`), autoencoder an
 SigLIP (`image_encoder/`), and the model that draws the first image (`first_image/`).
 """
 
+from typing import Any
+
 import torch
 from diffusers.models import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video_framepack import (
@@ -22,13 +24,16 @@ from t2v.pipeline.helios_loading import load_tokenizer
 from t2v.settings.presets import Preset
 
 
+TEMPLATE: dict[str, Any] = DEFAULT_PROMPT_TEMPLATE
+
+
 class LlamaTextEncoder(TextEncoder):
     """Llama, which reads a prompt inside of a template. The library's pipeline runs it."""
 
     def num_cut_tokens(self, prompt: str) -> int:
-        text = DEFAULT_PROMPT_TEMPLATE["template"].format(prompt)
+        text = TEMPLATE["template"].format(prompt)
         num_tokens = len(self.tokenizer(text, truncation=False, verbose=False).input_ids)
-        return max(0, num_tokens - DEFAULT_PROMPT_TEMPLATE["crop_start"] - MAX_TOKENS)
+        return max(0, num_tokens - TEMPLATE["crop_start"] - MAX_TOKENS)
 
 
 def load_framepack(preset: Preset, dtype: torch.dtype) -> FramePack:
@@ -42,21 +47,22 @@ def load_framepack(preset: Preset, dtype: torch.dtype) -> FramePack:
     tokenizer = load_tokenizer(folder / "tokenizer")
     tokenizer.padding_side = "right"  # the prompt begins where the template ends
     clip = load_text_encoder(TextEncoder, folder, dtype, number="_2")
-    pipeline = HunyuanVideoFramepackPipeline(
-        transformer=load_large_model(
+    parts: dict[str, Any] = {
+        "transformer": load_large_model(
             HunyuanVideoFramepackTransformer3DModel, folder / "transformer", dtype
         ),
-        vae=load_model(AutoencoderKLHunyuanVideo, folder / "vae", torch.float32),
-        scheduler=FlowMatchEulerDiscreteScheduler.from_config(schedule),
-        text_encoder=load_model(LlamaModel, folder / "text_encoder", dtype),
-        tokenizer=tokenizer,
-        text_encoder_2=clip.model,
-        tokenizer_2=clip.tokenizer,
-        image_encoder=load_model(SiglipVisionModel, folder / "image_encoder", dtype),
-        feature_extractor=SiglipImageProcessor(
+        "vae": load_model(AutoencoderKLHunyuanVideo, folder / "vae", torch.float32),
+        "scheduler": FlowMatchEulerDiscreteScheduler.from_config(schedule),
+        "text_encoder": load_model(LlamaModel, folder / "text_encoder", dtype),
+        "tokenizer": tokenizer,
+        "text_encoder_2": clip.model,
+        "tokenizer_2": clip.tokenizer,
+        "image_encoder": load_model(SiglipVisionModel, folder / "image_encoder", dtype),
+        "feature_extractor": SiglipImageProcessor(
             **read_json(folder / "feature_extractor" / "preprocessor_config.json")
         ),
-    )
+    }
+    pipeline = HunyuanVideoFramepackPipeline(**parts)
     pipeline.vae.enable_tiling()
     return FramePack(
         preset,

@@ -61,10 +61,12 @@ def load_large_model(kind: type[Large], folder: Path, dtype: torch.dtype) -> Lar
     Raises:
         CheckpointError: its files are missing or damaged, or do not fit together.
     """
+    builder: Any = kind  # a ConfigMixin as well
     with torch.device("meta"):
-        model = from_config(kind, folder)
+        model: Large = from_config(builder, folder)
     load_shards(model, folder, lambda _: dtype)
-    return model.requires_grad_(False).eval()
+    model.requires_grad_(False).eval()
+    return model
 
 
 def load_text_encoder(kind: type[Text], folder: Path, dtype: torch.dtype, number: str = "") -> Text:

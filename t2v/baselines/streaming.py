@@ -8,7 +8,17 @@ import torch
 from t2v.baselines.drawing import draw_video
 from t2v.baselines.interface import Baseline, Remembering, WholeVideo
 from t2v.errors import ConfigError
-from t2v.events import Chunk, Event, Frames, LatentMemory, Memory, Notice, Start, remember
+from t2v.events import (
+    Chunk,
+    Event,
+    Frames,
+    LatentMemory,
+    Memory,
+    Notice,
+    Start,
+    memory_after,
+    remember,
+)
 from t2v.pipeline.retry import draw_offloaded
 from t2v.pipeline.streaming_t2v import prompt_notices
 from t2v.settings.config import GenerationConfig
@@ -46,14 +56,14 @@ def stream(
     read = config if reads_two else replace(config, negative_prompt="")
     scale = config.guidance_scale if reads_two else 1
     yield from prompt_notices(baseline.name, baseline.text_encoder, read, scale)
-    overlap = baseline.chunking.overlap
-    yield from draw_offloaded(
-        baseline.offloader,
-        lambda chunk, remembered: draw_video(baseline, config, chunk, remembered, image),
-        lambda before, chunk: chunk.memory or remember(before, chunk.frames, overlap),
-        first_chunk,
-        memory,
-    )
+
+    def draw(chunk: int, known: Memory | LatentMemory | None) -> Generator[Event, None, None]:
+        return draw_video(baseline, config, chunk, known, image)
+
+    def keep(known: Memory | LatentMemory | None, chunk: Chunk) -> Memory | LatentMemory:
+        return memory_after(known, chunk, baseline.chunking.overlap)
+
+    yield from draw_offloaded(baseline.offloader, draw, keep, first_chunk, memory)
 
 
 def begin(

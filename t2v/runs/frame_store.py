@@ -185,14 +185,14 @@ def read_latents(path: Path) -> LatentMemory | None:
     values = load_arrays(path)
     if "history" not in values:
         return None
-    arrays = [values["history"], values.get("anchor", np.empty(0))]
-    is_whole = all(array.ndim == 5 and array.dtype == np.float32 for array in arrays)
+    history, anchor = values["history"], values.get("anchor", np.empty(0))
+    is_whole = all(array.ndim == 5 and array.dtype == np.float32 for array in (history, anchor))
     image = values.get("image")
     if image is not None and (image.ndim != 3 or image.dtype != np.uint8 or image.shape[-1] != 3):
         is_whole = False
     if not is_whole:
         raise RunError(damaged(path))
-    return LatentMemory(*arrays, image)
+    return LatentMemory(history, anchor, image)
 
 
 def read_refiner(path: Path) -> RefinerState:
