@@ -30,8 +30,8 @@ def stream():
 @pytest.fixture
 def runs_dir(tmp_path, monkeypatch, stream):
     """A folder with one finished run of three chunks; commands are in an empty folder."""
-    monkeypatch.setattr("t2v.cli.runs.open_stream", opener(stream))
-    monkeypatch.setattr("t2v.cli.runs.find_preset", lambda _: painted_preset())
+    monkeypatch.setattr("t2v.cli.run_commands.open_stream", opener(stream))
+    monkeypatch.setattr("t2v.cli.run_commands.find_preset", lambda _: painted_preset())
     worker = Worker(opener(PaintingStream()), tmp_path / "runs")
     made(worker)
     worker.close()

@@ -168,13 +168,7 @@ def usual_run(preset: Preset) -> "RunSettings":
     """The settings of a video of a preset as it comes."""
     from t2v.runs.record import RunSettings
 
-    return RunSettings(
-        config=preset.config(prompt=preset.examples[0]),
-        preset=preset.name,
-        fps=preset.fps,
-        display_size=preset.display_size,
-        chunking=preset.chunking,
-    )
+    return RunSettings.of(preset, preset.config(prompt=preset.examples[0]))
 
 
 def serve(

@@ -4,12 +4,17 @@ import argparse
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from t2v.errors import ConfigError
+from t2v.errors import ConfigError, RunError
+from t2v.resources import home
 from t2v.settings.acceleration import Acceleration
 from t2v.settings.declaration import Setting, on_surface, settings_of
 from t2v.settings.sizes import parse_size
+
+
+if TYPE_CHECKING:
+    from t2v.runs.folder import RunFolder
 
 
 Commands = argparse._SubParsersAction  # what `add` of every command adds its parser to
@@ -146,3 +151,24 @@ def check_memory(profile: str | None) -> None:
     """
     if profile is not None and profile not in MEMORY_PROFILES:
         raise ConfigError(f"--memory must be one of {', '.join(MEMORY_PROFILES)}, got {profile!r}")
+
+
+def runs_dir(options: argparse.Namespace) -> Path:
+    check_runs_dir(options.runs_dir)
+    return (options.runs_dir or home() / "runs").absolute()
+
+
+def find_folder(options: argparse.Namespace) -> "RunFolder":
+    """The folder of the run whose id begins as given.
+
+    Raises:
+        RunError: there is none, or more than one.
+    """
+    from t2v.runs.folder import iter_folders
+
+    found = [one for one in iter_folders(runs_dir(options)) if one.id.startswith(options.id)]
+    if not options.id or not found:
+        raise RunError(f"there is no run {options.id!r} in {runs_dir(options)}")
+    if len(found) > 1:
+        raise RunError(f"{len(found)} ids of runs begin with {options.id!r}; give more of the id")
+    return found[0]

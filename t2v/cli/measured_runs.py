@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t2v.cli.runs import find_folder
+from t2v.cli.arguments import find_folder
 from t2v.errors import RunError
 from t2v.evaluation.benchmark.given import GivenVideo
 from t2v.events import Frames

@@ -2,27 +2,14 @@
 
 import argparse
 import json
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from t2v.atomic import check_output, free_path, name_of
-from t2v.cli.arguments import Commands, check_runs_dir, naming_options, number
-from t2v.cli.ending import import_torch
-from t2v.cli.follow import follow
+from t2v.cli.arguments import Commands, find_folder, number, runs_dir
 from t2v.cli.parsing import CommandParser
+from t2v.cli.run_commands import extend, redo, refine, resume, stop
 from t2v.cli.terminal import say
-from t2v.errors import RunError
-from t2v.generator import StreamFn, open_stream
-from t2v.resources import home
-from t2v.settings.config import GenerationConfig
-from t2v.settings.presets import find_preset
-
-
-if TYPE_CHECKING:
-    from t2v.runs.commands import RunCommands
-    from t2v.runs.folder import RunFolder
 
 
 SHOWN = 50  # runs in the list, unless --all is given
@@ -144,120 +131,3 @@ def delete(options: argparse.Namespace) -> int:
     Library.open(folder.path.parent).delete(folder.id)
     say(f"{folder.id}: deleted")
     return 0
-
-
-def stop(options: argparse.Namespace) -> int:
-    """Ends a run within one denoising step, whoever makes it, and keeps its finished chunks."""
-    from t2v.runs.worker import Worker
-
-    folder = find_folder(options)
-    worker = Worker(None, folder.path.parent)
-    try:
-        worker.commands.stop(folder.id)
-        return follow(worker, folder)
-    finally:
-        worker.close()
-
-
-def resume(options: argparse.Namespace) -> int:
-    """Continues a paused, stopped, interrupted or failed run at its next chunk.
-
-    Ctrl-C pauses it and keeps its finished chunks.
-    """
-    return command(options, lambda commands, run_id: commands.resume(run_id))
-
-
-def extend(options: argparse.Namespace) -> int:
-    """Adds chunks to a run and makes them. Ctrl-C pauses it and keeps its finished chunks."""
-    return command(options, lambda commands, run_id: commands.extend(run_id, options.chunks))
-
-
-def redo(options: argparse.Namespace) -> int:
-    """Makes a chunk and all after it again, with another seed, prompt or both."""
-    return command(
-        options,
-        lambda commands, run_id: commands.redo(
-            run_id, options.chunk, seed=options.seed, prompt=options.prompt
-        ),
-    )
-
-
-def refine(options: argparse.Namespace) -> int:
-    """Makes the refined video of a run that has ended without one, as far as the run was made.
-
-    The frames are those of a run that was asked for with the refined video from the start.
-    """
-    settings = find_folder(options).read().settings
-    preset = find_preset(settings.preset).at_size(settings.config.frame_size)
-    refiner = preset.find_refiner()
-    return command(options, lambda commands, run_id: commands.refine(run_id, refiner))
-
-
-def command(options: argparse.Namespace, give: Callable[["RunCommands", str], None]) -> int:
-    """Gives a command to a run, and shows what the run does until it ends.
-
-    If an app or `longtake work` makes the runs of this folder, it makes this one as well; else this
-    process does.
-    """
-    from t2v.runs.worker import Worker, has_makers
-    from t2v.weight_hashes import hash_weights
-
-    folder = find_folder(options)
-    preset = find_preset(folder.read().settings.preset)
-    if has_makers(folder.path.parent):
-        return command_elsewhere(folder, give)
-    has_torch = threading.Event()
-
-    def open_preset(name: str) -> StreamFn:
-        has_torch.wait()
-        return open_stream(name)
-
-    worker = Worker(
-        open_preset,
-        folder.path.parent,
-        resumes=False,  # no other run than this one
-        find_weights=lambda _: hash_weights(preset.weights_folder),
-    )
-    try:
-        with naming_options(GenerationConfig, {"chunk": "--chunk"}):
-            give(worker.commands, folder.id)  # refused before torch is loaded
-        import_torch()  # here, on the main thread, and not on the worker's
-        has_torch.set()
-        return follow(worker, folder)
-    finally:
-        has_torch.set()
-        worker.close()
-
-
-def command_elsewhere(folder: "RunFolder", give: Callable[["RunCommands", str], None]) -> int:
-    """Gives a command to a run that other processes make, and shows what it does."""
-    from t2v.runs.worker import Worker
-
-    worker = Worker(None, folder.path.parent)
-    try:
-        with naming_options(GenerationConfig, {"chunk": "--chunk"}):
-            give(worker.commands, folder.id)
-        return follow(worker, folder)
-    finally:
-        worker.close()
-
-
-def runs_dir(options: argparse.Namespace) -> Path:
-    check_runs_dir(options.runs_dir)
-    return (options.runs_dir or home() / "runs").absolute()
-
-
-def find_folder(options: argparse.Namespace) -> "RunFolder":
-    """The folder of the run whose id begins as given.
-
-    Raises:
-        RunError: there is none, or more than one.
-    """
-    from t2v.runs.folder import iter_folders
-
-    found = [one for one in iter_folders(runs_dir(options)) if one.id.startswith(options.id)]
-    if not options.id or not found:
-        raise RunError(f"there is no run {options.id!r} in {runs_dir(options)}")
-    if len(found) > 1:
-        raise RunError(f"{len(found)} ids of runs begin with {options.id!r}; give more of the id")
-    return found[0]

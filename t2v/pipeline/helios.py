@@ -27,7 +27,7 @@ from t2v.pipeline.pyramid import (
     steps_of_levels,
     time_shift,
 )
-from t2v.pipeline.retry import draw_offloaded
+from t2v.pipeline.retry import check_resumed, draw_offloaded
 from t2v.pipeline.streaming_t2v import prompt_notices
 from t2v.settings.config import GenerationConfig
 
@@ -94,8 +94,7 @@ def stream(
         NotFiniteError: the latents or pixels of a chunk are no numbers.
         torch.OutOfMemoryError: there is no smaller profile.
     """
-    if first_chunk < 0 or (first_chunk and memory is None):
-        raise ConfigError("first_chunk and memory belong together: give both to resume a video")
+    check_resumed(first_chunk, memory, may_begin_with_memory=True)
     if memory is not None:
         check_memory(stack, config, memory)
     yield from map(Notice, stack.notices)

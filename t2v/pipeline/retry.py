@@ -1,15 +1,31 @@
-"""Drawing a video again from the chunk in which the GPU's memory ran out."""
+"""Drawing a video on from a chunk: of an interrupted video, or where the GPU's memory ran out."""
 
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import torch
 
+from t2v.errors import ConfigError
 from t2v.events import Chunk, Event, Notice
 from t2v.pipeline.offload import Offloader, downgrade_profile, lower_profile
 
 
 Remembered = TypeVar("Remembered")
+
+
+def check_resumed(first_chunk: int, memory: object, *, may_begin_with_memory: bool = False) -> None:
+    """Checks that a video which resumes has a memory, and that one which begins has none.
+
+    Args:
+        may_begin_with_memory: a video may also begin with one.
+
+    Raises:
+        ConfigError: one of the two is missing.
+    """
+    has_memory = memory is not None
+    begins = first_chunk == 0 and (may_begin_with_memory or not has_memory)
+    if not (begins or (first_chunk > 0 and has_memory)):
+        raise ConfigError("first_chunk and memory belong together: give both to resume a video")
 
 
 def draw_offloaded(

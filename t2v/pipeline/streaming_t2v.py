@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterator
 
 import torch
 
-from t2v.errors import ConfigError
 from t2v.events import Chunk, Event, Memory, Notice, StepDone, remember
 from t2v.models.attention import TextContext
 from t2v.models.autoencoder import to_pixels
@@ -26,7 +25,7 @@ from t2v.pipeline.conditioning import (
 from t2v.pipeline.denoising import Latents, Outputs, Step, finite_pixels
 from t2v.pipeline.initialization import Picture, draw_chunk, draw_first_chunk
 from t2v.pipeline.offload import guidance_parts, memory_in_use
-from t2v.pipeline.retry import draw_offloaded
+from t2v.pipeline.retry import check_resumed, draw_offloaded
 from t2v.pipeline.stack import Stack
 from t2v.settings.config import GenerationConfig
 
@@ -52,8 +51,7 @@ def stream(
         NotFiniteError: the latents or pixels of a chunk are no numbers.
         torch.OutOfMemoryError: there is no smaller profile.
     """
-    if (first_chunk == 0) != (memory is None):
-        raise ConfigError("first_chunk and memory belong together: give both to resume a video")
+    check_resumed(first_chunk, memory)
     yield from map(Notice, stack.notices)
     yield from prompt_notices(stack.name, stack.text_encoder, config, config.guidance_scale)
 

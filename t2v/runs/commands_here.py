@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from t2v.errors import RunError
+from t2v.runs.disk import check_disk, disk_errors
 from t2v.runs.edits import (
     add_chunks,
     add_refiner,
@@ -14,7 +15,7 @@ from t2v.runs.edits import (
     set_seed_and_prompt,
 )
 from t2v.runs.finish import end_run
-from t2v.runs.folder import RunFolder, check_disk, disk_errors
+from t2v.runs.folder import RunFolder
 from t2v.runs.live_run import LiveRun, StopRequest
 from t2v.runs.queue import RunQueue
 from t2v.runs.record import RunSettings

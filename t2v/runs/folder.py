@@ -20,7 +20,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from t2v.atomic import Version, atomic_write, sync, version_of
 from t2v.errors import RunError
 from t2v.events import Track
 from t2v.json_reader import read_json
+from t2v.runs.disk import disk_errors
 from t2v.runs.events import ChunkMeasured, LoggedEvent, SegmentReady, to_line
 from t2v.runs.frame_store import FrameStore
 from t2v.runs.record import DECODE_ERRORS, RunRecord, RunSettings, salvage
@@ -39,7 +40,6 @@ from t2v.settings.chunking import Chunking
 
 ID = r"[0-9a-f]{24}"
 MAX_REASON = 120  # characters of an error in a message
-MIN_FREE = 300_000_000  # bytes that the disk must have left when a run begins
 
 
 class RunFolder:
@@ -236,34 +236,6 @@ def brief_reason(error: BaseException) -> str:
 def new_id() -> str:
     """An id of a run that cannot be guessed."""
     return secrets.token_hex(12)
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turns an OSError into a sentence for the user.
-
-    Raises:
-        RunError: the disk refused something.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"the run cannot be kept on disk: {error.strerror}") from error
-
-
-def check_disk(runs_dir: Path) -> None:
-    """Refuses a run before the work starts if its video would not fit on the disk.
-
-    Raises:
-        RunError: the disk has too little room.
-    """
-    place = next(path for path in (runs_dir, *runs_dir.parents) if path.exists())
-    free = shutil.disk_usage(place).free
-    if free < MIN_FREE:
-        raise RunError(
-            f"the disk is almost full: {free / 1e6:.0f} MB are free, and a video needs "
-            f"{MIN_FREE / 1e6:.0f} MB; delete some videos"
-        )
 
 
 def iter_folders(runs_dir: Path) -> Iterator[RunFolder]:

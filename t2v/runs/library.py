@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from t2v.errors import RunError
+from t2v.runs.disk import disk_errors
 from t2v.runs.events import record_changes
-from t2v.runs.folder import RunFolder, disk_errors, iter_folders
+from t2v.runs.folder import RunFolder, iter_folders
 from t2v.runs.kept_ends import end_off_disk
 from t2v.runs.queue import RunQueue
 from t2v.runs.record import ENDED, RunRecord

@@ -11,10 +11,10 @@ from functools import partial
 from t2v.errors import RunError, T2VError, describe_failure
 from t2v.events import Notice
 from t2v.provenance import versions_here
+from t2v.runs.disk import check_disk
 from t2v.runs.eta import Stopwatch
 from t2v.runs.events import Failed, Loading, Progress
 from t2v.runs.execution import Execution
-from t2v.runs.folder import check_disk
 from t2v.runs.kept_ends import Ending, KeptEnds
 from t2v.runs.library import Library
 from t2v.runs.live_run import LiveRun

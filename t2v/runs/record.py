@@ -10,6 +10,7 @@ from t2v.provenance import Provenance
 from t2v.runs.field_types import check_fields
 from t2v.settings.chunking import PAPER_CHUNKING, Chunking
 from t2v.settings.config import GenerationConfig, RefinerSettings
+from t2v.settings.preset import Preset
 
 
 State = Literal["queued", "running", "interrupted", "paused", "finished", "stopped", "failed"]
@@ -42,6 +43,26 @@ class RunSettings:
     refiner: RefinerSettings | None = None  # of a run that refines
     write_metadata: bool = True  # into the finished files
     begins_with: str = ""  # besides text: see `t2v.provenance.describe_start`
+
+    @classmethod
+    def of(
+        cls, preset: Preset, config: GenerationConfig, *, write_metadata: bool = True
+    ) -> "RunSettings":
+        """The settings of a run with a preset.
+
+        Raises:
+            PresetError: the video is to be refined, and the preset cannot refine here.
+        """
+        shown = preset.at_size(config.frame_size)
+        return cls(
+            config=config,
+            preset=shown.name,
+            fps=shown.fps,
+            display_size=shown.display_size,
+            chunking=shown.chunking,
+            refiner=shown.find_refiner() if config.refine else None,
+            write_metadata=write_metadata,
+        )
 
     @property
     def num_frames(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from t2v.errors import ConfigError, RunError
 from t2v.json_reader import read_json
-from t2v.runs.folder import disk_errors
+from t2v.runs.disk import disk_errors
 from t2v.settings.declaration import brief
 
 

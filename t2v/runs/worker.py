@@ -16,8 +16,9 @@ from t2v.errors import RunError
 from t2v.events import Start
 from t2v.provenance import describe_start
 from t2v.runs.commands import RunCommands
+from t2v.runs.disk import check_disk, disk_errors
 from t2v.runs.events import LiveEvent, Queued, RunEvent, record_changes
-from t2v.runs.folder import RunFolder, check_disk, disk_errors, new_id
+from t2v.runs.folder import RunFolder, new_id
 from t2v.runs.gpu_sizes import GpuSizes
 from t2v.runs.kept_ends import end_off_disk
 from t2v.runs.library import Library

@@ -106,18 +106,9 @@ class Generation:
         if randomize_seed:
             values["seed"] = random.randint(*range_of("seed"))
         config = chosen.config(**parsed(values, chosen))
-        chosen = chosen.at_size(config.frame_size)
         if config.refine:
             check_choice(declared_settings()["blending"], config.blending)
-        return RunSettings(
-            config=config,
-            preset=chosen.name,
-            fps=chosen.fps,
-            display_size=chosen.display_size,
-            chunking=chosen.chunking,
-            refiner=chosen.find_refiner() if config.refine else None,
-            write_metadata=write_metadata,
-        )
+        return RunSettings.of(chosen, config, write_metadata=write_metadata)
 
     def enqueue(
         self, settings: RunSettings, request: Request | None, start: Start | None = None

@@ -2,8 +2,16 @@
 
 import pytest
 
-from tests.support.browser_steps import SECOND, ask, live_picture, live_time, run_of, wait_for_state
-from tests.support.fakes import PaintingStream
+from tests.support.browser_steps import (
+    SECOND,
+    ask,
+    live_picture,
+    live_time,
+    pictures_until,
+    run_of,
+    wait_for_state,
+)
+from tests.support.fakes import PaintingStream, StepGate
 
 
 pytestmark = pytest.mark.browser
@@ -15,17 +23,26 @@ def num_done(page, number):
     )
 
 
+def step_until(page, steps, is_seen):
+    """Lets a run that waits at its gate take steps: it obeys between two of them."""
+    while not is_seen():
+        steps.release()
+        page.wait_for_timeout(1 * SECOND)
+
+
 def test_a_video_is_edited_regenerated_and_extended(serve, visit):
-    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+    stream = PaintingStream(gate=StepGate(8))  # of 28
+    url, worker = serve(stream)
     page = visit(url)
     assert not page.locator("#controls").is_visible()
     ask(page, chunks=7)
     page.locator(".timeline .done").nth(1).wait_for(timeout=40 * SECOND)
     page.get_by_role("button", name="Pause", exact=True).click()
-    page.get_by_text("Paused", exact=True).wait_for()
+    step_until(page, stream.gate, page.get_by_text("Paused", exact=True).is_visible)
     page.get_by_label("Prompt from the next chunk on").fill("a blue ring")
     page.get_by_role("button", name="Change prompt", exact=True).click()
     page.get_by_role("list", name="Prompts").get_by_text("a blue ring").wait_for()
+    stream.gate.open()
     num_done(page, 7)
     wait_for_state(page, "finished")
     run_id = run_of(page)
@@ -37,11 +54,13 @@ def test_a_video_is_edited_regenerated_and_extended(serve, visit):
     page.get_by_role("button", name="Regenerate", exact=True).click()
     page.get_by_text("It and 1 later chunk are lost").wait_for()
     assert worker.record(run_id).state == "finished"
+    stream.gate = StepGate()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("It and 1 later chunk are lost").wait_for(state="hidden")
     page.get_by_role("button", name="Regenerate", exact=True).click()
     page.get_by_role("button", name="Regenerate them").click()
     page.locator(".timeline .making, .timeline .waiting").first.wait_for()
+    stream.gate.open()
     wait_for_state(page, "finished")
     assert worker.record(run_id).settings.config.reseed.startswith("5: ")
 
@@ -52,17 +71,9 @@ def test_a_video_is_edited_regenerated_and_extended(serve, visit):
     assert worker.record(run_id).num_frames == 80
 
 
-def times_until(page, state) -> list[float]:
-    """The positions of the live player until then."""
-    times = []
-    while not page.locator(f".status.{state}").count():
-        page.wait_for_timeout(0.05 * SECOND)
-        times.append(live_time(page))
-    return times
-
-
 def test_regenerated_chunks_are_shown_live_and_a_continued_run_plays_from_there(serve, visit):
-    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+    stream = PaintingStream(gate=StepGate(16))  # of 28
+    url, worker = serve(stream)
     page = visit(url)
     ask(page, chunks=7, seed=5)
     num_done(page, 4)
@@ -70,21 +81,27 @@ def test_regenerated_chunks_are_shown_live_and_a_continued_run_plays_from_there(
     page.wait_for_function("document.querySelector('#redo-chunk input')?.value === '2'")
     page.get_by_role("button", name="Regenerate", exact=True).click()
     page.get_by_role("button", name="Regenerate them").click()
-    page.wait_for_function("!document.querySelector('#live video')?.videoWidth")
-    times = times_until(page, "finished")
-    assert max(times) > 3.5
-    frame = 1 / 8  # seconds: the last one before the new chunks is shown until they come
-    assert not [time for time in times if 0 < time < 3 - frame]
+    is_empty = "!document.querySelector('#live video')?.videoWidth"
+    step_until(page, stream.gate, lambda: page.evaluate(is_empty))
+    stream.gate.release(12)
+    seen = pictures_until(page, lambda: live_time(page) > 3.5)
+    stream.gate.open()
+    wait_for_state(page, "finished")
+    # The last frame before the new chunks is shown until they come.
+    assert min(number for number, _ in seen) >= 23
     # A live player must not continue with chunks that were discarded.
     seed = worker.record(run_of(page)).settings.config.seed_of(2)
     assert live_picture(page)[1] == seed % 16
 
     page.locator(".over #result video").wait_for()
+    stream.gate = StepGate()
     page.get_by_role("button", name="Add chunks").click()
+    stream.gate.release(8)
     wait_for_state(page, "running")
-    times = times_until(page, "finished")
-    assert max(times) > 8.5
-    assert not [time for time in times if 0 < time < 8 - frame]
+    seen = pictures_until(page, lambda: live_time(page) > 8.5)
+    stream.gate.open()
+    wait_for_state(page, "finished")
+    assert min(number for number, _ in seen) >= 63
 
 
 def test_a_guest_sees_why_a_video_cannot_be_changed_and_has_no_buttons_for_it(serve, visit):
@@ -107,7 +124,8 @@ def test_a_guest_sees_why_a_video_cannot_be_changed_and_has_no_buttons_for_it(se
 
 
 def test_a_second_viewer_is_shown_that_an_ended_video_goes_on(serve, visit):
-    url, _ = serve(PaintingStream(seconds_per_step=0.25))
+    steps = StepGate(8)
+    url, _ = serve(PaintingStream(gate=steps))
     page = visit(url)
     ask(page, chunks=2)
     wait_for_state(page, "finished")
@@ -116,8 +134,10 @@ def test_a_second_viewer_is_shown_that_an_ended_video_goes_on(serve, visit):
     wait_for_state(second, "finished")
     page.get_by_label("Number of chunks to add").fill("6")
     page.get_by_role("button", name="Add chunks").click()
+    steps.release(12)
     wait_for_state(second, "running")
     second.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
+    steps.open()
     wait_for_state(second, "finished")
     num_done(second, 8)
 
@@ -153,7 +173,8 @@ def test_an_ablation_is_shown_side_by_side_and_both_runs_are_kept(serve, visit):
 
 
 def test_a_comparison_is_not_shown_below_the_next_video(serve, visit):
-    url, _ = serve(PaintingStream(seconds_per_step=0.2))
+    steps = StepGate(8)
+    url, _ = serve(PaintingStream(gate=steps))
     page = visit(url)
     ask(page, chunks=2)
     wait_for_state(page, "finished")
@@ -164,6 +185,7 @@ def test_a_comparison_is_not_shown_below_the_next_video(serve, visit):
     ask(page, prompt="a blue ring", chunks=4)
     page.wait_for_function(f"!location.search.includes('{first}')")
     page.get_by_role("button", name="Run ablation", exact=True).wait_for()
+    steps.open()
     wait_for_state(page, "finished")
     assert page.locator("#ablated video").count() == 0
     assert page.locator("#ablate").is_enabled()

@@ -28,15 +28,16 @@ pytestmark = pytest.mark.browser
 
 
 def test_the_video_plays_while_it_is_made_and_becomes_a_file(serve, visit, tmp_path):
-    url, _ = serve(PaintingStream(seconds_per_step=0.25))
+    steps = StepGate(24)  # of 32
+    url, _ = serve(PaintingStream(seconds_per_step=0.1, gate=steps))
     page = visit(url)
     ask(page, chunks=8)
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
     before = live_time(page)
-    page.wait_for_timeout(1.5 * SECOND)
-    assert live_time(page) > before
+    page.wait_for_function(f"document.querySelector('#live video').currentTime > {before} + 1")
     assert page.locator(".status.running").is_visible()
 
+    steps.open()
     wait_for_state(page, "finished")
     page.wait_for_function("document.querySelector('#result video')?.readyState > 1")
     page.evaluate("document.querySelector('#result video').play()")
@@ -53,13 +54,13 @@ def test_stop_ends_within_a_step_and_keeps_the_video(serve, visit, tmp_path):
     stream = PaintingStream(seconds_per_step=0.3)
     url, worker = serve(stream)
     page = visit(url)
-    ask(page, chunks=200)
+    ask(page, chunks=2000)
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
     page.get_by_role("button", name="Stop").click()
     clicked = time.monotonic()
     wait_for_state(page, "stopped")
-    # Of more than a minute. That the worker stops within a step is tested without a browser.
-    assert time.monotonic() - clicked < 10
+    # Of 40 minutes. That the worker stops within a step is tested without a browser.
+    assert time.monotonic() - clicked < 60
     assert stream.num_closed == 1
 
     frames = download(page, tmp_path / "video.mp4")
@@ -69,7 +70,8 @@ def test_stop_ends_within_a_step_and_keeps_the_video(serve, visit, tmp_path):
 
 
 def test_the_refined_video_follows_the_preview_in_a_second_player(serve, visit, tmp_path):
-    url, _ = serve(PaintingStream(seconds_per_step=0.15), PaintedRefiner(0.15))
+    steps = StepGate(40)  # of 48
+    url, _ = serve(PaintingStream(seconds_per_step=0.1, gate=steps), PaintedRefiner(0.1))
     page = visit(url)
     assert not page.locator("#refined-screen").is_visible()
     ask(page, chunks=12, refine=True)
@@ -82,6 +84,7 @@ def test_the_refined_video_follows_the_preview_in_a_second_player(serve, visit, 
     for screen in ("#live", "#refined-live"):
         page.wait_for_function(f"document.querySelector('{screen} video')?.currentTime > 0.3")
     assert page.get_by_label("Refine", exact=True).is_checked()
+    steps.open()
     wait_for_state(page, "finished")
     preview = download(page, tmp_path / "video.mp4")
     refined = download(page, tmp_path / "refined.mp4", "#refined-download")
@@ -100,7 +103,7 @@ def test_stop_keeps_both_videos(serve, visit, tmp_path):
     stream, refiner = PaintingStream(seconds_per_step=0.2), PaintedRefiner(0.2)
     url, worker = serve(stream, refiner)
     page = visit(url)
-    ask(page, chunks=200, refine=True)
+    ask(page, chunks=2000, refine=True)
     page.wait_for_function("document.querySelector('#refined-live video')?.currentTime > 0.3")
     page.get_by_role("button", name="Stop").click()
     wait_for_state(page, "stopped")
@@ -113,7 +116,8 @@ def test_stop_keeps_both_videos(serve, visit, tmp_path):
 
 
 def test_a_reload_returns_to_the_running_video(serve, visit, tmp_path):
-    url, worker = serve(PaintingStream(seconds_per_step=0.25))
+    steps = StepGate(28)  # of 36
+    url, worker = serve(PaintingStream(seconds_per_step=0.1, gate=steps))
     page = visit(url)
     ask(page, prompt="two blue rings", chunks=9)
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 1")
@@ -123,6 +127,7 @@ def test_a_reload_returns_to_the_running_video(serve, visit, tmp_path):
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 0.3")
     assert page.locator(".status.running").is_visible()
     assert page.get_by_label("Prompt", exact=True).input_value() == "two blue rings"
+    steps.open()
     wait_for_state(page, "finished")
     assert run_of(page) == run_id
     assert read_numbers(download(page, tmp_path / "video.mp4")) == list(range(80))
@@ -130,8 +135,7 @@ def test_a_reload_returns_to_the_running_video(serve, visit, tmp_path):
 
 
 def test_another_video_can_be_requested_while_one_is_made(serve, visit, tmp_path):
-    steps = StepGate()  # the first run does not end before the second waits
-    steps.release(14)  # of 20
+    steps = StepGate(14)  # of 20: the first run does not end before the second waits
     url, worker = serve(PaintingStream(seconds_per_step=0.25, gate=steps))
     page = visit(url)
     ask(page, chunks=5)
@@ -187,13 +191,15 @@ def test_a_second_tab_finds_the_video_without_the_link(serve, visit):
 
 
 def test_the_second_visitor_waits_and_gets_its_own_video(serve, visit, tmp_path):
-    url, _ = serve(PaintingStream(seconds_per_step=0.15))
+    steps = StepGate(9)  # of 24
+    url, _ = serve(PaintingStream(gate=steps))
     first, second = visit(url), visit(url)
     ask(first, seed=3)
     wait_for_state(first, "running")
     ask(second, seed=9)
     wait_for_state(second, "queued")
     assert "You are next" in second.locator("#status").inner_text()
+    steps.open()
     for page, seed in ((first, 3), (second, 9)):
         wait_for_state(page, "finished")
         read = [read_number(frame) for frame in download(page, tmp_path / f"{seed}.mp4")]
@@ -212,19 +218,22 @@ def test_an_invalid_setting_is_reported_and_nothing_is_lost(serve, visit):
 
 
 def test_without_streaming_the_page_says_so_and_the_video_grows(serve, visit):
-    url, _ = serve(PaintingStream(seconds_per_step=0.25), is_streaming=False)
+    steps = StepGate(16)  # of 24
+    url, _ = serve(PaintingStream(seconds_per_step=0.1, gate=steps), is_streaming=False)
     page = visit(url)
     assert page.get_by_text("cannot be streamed").is_visible()
     ask(page)
     page.wait_for_function("document.querySelector('#live video')?.currentTime > 1.5")
     assert page.locator(".status.running").is_visible()
     duration = page.evaluate("document.querySelector('#live video').duration")
+    steps.release(4)
     page.wait_for_function(
         f"(video => video.duration > {duration} && video.currentTime > 0)"
         "(document.querySelector('#live video'))"
     )
     page.wait_for_timeout(0.3 * SECOND)
     assert live_time(page) > 1.5  # it does not start again
+    steps.open()
     wait_for_state(page, "finished")
 
 

@@ -45,7 +45,7 @@ def fill(disk):
 
 
 def test_a_full_disk_is_told_in_words_and_nothing_is_lost(small_disk, monkeypatch):
-    monkeypatch.setattr("t2v.runs.folder.MIN_FREE", 100_000)
+    monkeypatch.setattr("t2v.runs.disk.MIN_FREE", 100_000)
     monkeypatch.setattr("t2v.runs.kept_ends.RETRY_SECONDS", 0.05)
     gate = StepGate()
     worker = Worker(opener(PaintingStream(gate=gate)), small_disk / "runs")
@@ -79,7 +79,7 @@ def test_a_full_disk_is_told_in_words_and_nothing_is_lost(small_disk, monkeypatc
 
 
 def test_a_page_says_why_when_the_disk_of_another_process_is_full(small_disk, monkeypatch):
-    monkeypatch.setattr("t2v.runs.folder.MIN_FREE", 100_000)
+    monkeypatch.setattr("t2v.runs.disk.MIN_FREE", 100_000)
     monkeypatch.setattr("t2v.runs.kept_ends.RETRY_SECONDS", 0.05)
     gate = StepGate()
     maker = Worker(opener(PaintingStream(gate=gate)), small_disk / "runs", name="CPU 0")

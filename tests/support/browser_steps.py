@@ -60,6 +60,19 @@ def seen_picture(page, screen="#screen") -> tuple[int, int]:
     return read_number(pixels[top : top + side, left : left + side])
 
 
+def pictures_until(page, is_over, screen="#screen") -> list[tuple[int, int]]:
+    """Numbers and seeds of the frames that a visitor sees, until something has happened."""
+    seen = []
+    while not seen or not is_over():
+        seen.append(seen_picture(page, screen))
+        if seen[-1][0] < 20:
+            n=len(seen)
+            open(f'/tmp/flash{n}.png','wb').write(page.locator(screen).screenshot(style=WITHOUT_MESSAGES)); open(f'/tmp/flash{n}.html','w').write(page.locator(screen).inner_html())
+            print('FLASH', n, seen[-1], live_time(page))
+        page.wait_for_timeout(0.1 * SECOND)
+    return seen
+
+
 def wait_for_state(page, state, seconds=60):
     page.locator(f".status.{state}").wait_for(timeout=seconds * SECOND)
 

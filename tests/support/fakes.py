@@ -51,10 +51,10 @@ def read_numbers(frames: np.ndarray) -> list[int]:
 
 
 class StepGate(threading.Semaphore):
-    """A gate that a test opens step by step with `release(n)`."""
+    """A gate that a test opens step by step with `release(n)`. A painted chunk has 4 steps."""
 
-    def __init__(self):
-        super().__init__(0)
+    def __init__(self, num_open: int = 0):
+        super().__init__(num_open)
 
     def wait(self, timeout: float) -> bool:
         return self.acquire(timeout=timeout)
@@ -130,7 +130,7 @@ class PaintingStream:
             for step in range(1, config.num_inference_steps + 1):
                 self.has_begun.set()
                 if self.gate is not None:
-                    self.gate.wait(timeout=60)
+                    self.gate.wait(timeout=180)
                 time.sleep(self.seconds_per_step)
                 self.num_steps_done += 1
                 yield StepDone(

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from t2v.runs import record
-from t2v.settings import config, presets
+from t2v.settings import config, preset, presets
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.declaration import setting, settings_of
 from t2v.ui.endpoints import documented
@@ -43,7 +43,7 @@ class Extended(GenerationConfig):
 @pytest.fixture
 def extended(monkeypatch):
     """Everything uses the extended config."""
-    for module in (config, presets, record):
+    for module in (config, preset, record):
         monkeypatch.setattr(module, "GenerationConfig", Extended)
     names = set(settings_of(Extended)) - {"prompt"}
     monkeypatch.setattr(presets, "DEFAULT_KEYS", names)

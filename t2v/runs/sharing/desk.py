@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from t2v.errors import RunError
-from t2v.runs.folder import RunFolder, disk_errors
+from t2v.runs.disk import disk_errors
+from t2v.runs.folder import RunFolder
 from t2v.runs.sharing.folder import WorkFolder
 from t2v.runs.sharing.lease import LeaseLostError
 from t2v.runs.sharing.mailbox import PATIENCE, Command

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from t2v.errors import RunError
-from t2v.runs.folder import disk_errors
+from t2v.runs.disk import disk_errors
 from t2v.runs.live_run import LiveRun
 from t2v.runs.queue import RunQueue
 from t2v.runs.sharing.waiting import Entry, WaitingList
