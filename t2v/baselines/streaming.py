@@ -56,14 +56,14 @@ def stream(
     read = config if reads_two else replace(config, negative_prompt="")
     scale = config.guidance_scale if reads_two else 1
     yield from prompt_notices(baseline.name, baseline.text_encoder, read, scale)
-
-    def draw(chunk: int, known: Memory | LatentMemory | None) -> Generator[Event, None, None]:
-        return draw_video(baseline, config, chunk, known, image)
-
-    def keep(known: Memory | LatentMemory | None, chunk: Chunk) -> Memory | LatentMemory:
-        return memory_after(known, chunk, baseline.chunking.overlap)
-
-    yield from draw_offloaded(baseline.offloader, draw, keep, first_chunk, memory)
+    overlap = baseline.chunking.overlap
+    yield from draw_offloaded(
+        baseline.offloader,
+        lambda chunk, remembered: draw_video(baseline, config, chunk, remembered, image),
+        lambda before, chunk: memory_after(before, chunk, overlap),
+        first_chunk,
+        memory,
+    )
 
 
 def begin(
