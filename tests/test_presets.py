@@ -384,6 +384,7 @@ def test_only_these_sources_are_not_pinned_to_a_commit():
     unpinned = {source.repo for source in sources if not source.is_pinned}
     assert unpinned == {
         "BestWishYsh/Helios-Distilled",
+        "Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers",
         "ali-vilab/MS-Vid2Vid-XL",
         "cerspense/zeroscope_v2_XL",
     }

@@ -54,7 +54,7 @@ def draw_continuing(
             known = memory.cond_frames
         num_known = overlap if index else 0  # frames that the video has already
         steps = baseline.draw(config, index, embeds, known)
-        latents = yield from report(baseline, config, index, steps, num_known)
+        latents = yield from report(baseline, config, index, steps, baseline.num_latents(num_known))
         with finite_pixels(stage, index):
             frames = baseline.decode(latents)[num_known:]
         start_frame = baseline.chunking.num_frames(index)

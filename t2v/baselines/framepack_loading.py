@@ -20,7 +20,7 @@ from t2v.baselines.parts import load_large_model, load_model, load_text_encoder,
 from t2v.baselines.text_to_image import load_text_to_image
 from t2v.models.encoders import TextEncoder
 from t2v.models.networks import read_json
-from t2v.pipeline.helios_loading import load_tokenizer
+from t2v.models.wan import load_tokenizer
 from t2v.settings.presets import Preset
 
 

@@ -9,6 +9,7 @@ from t2v.baselines.framepack_loading import load_framepack
 from t2v.baselines.freenoise import load_freenoise
 from t2v.baselines.i2vgen_xl import load_i2vgen_xl
 from t2v.baselines.interface import Baseline
+from t2v.baselines.skyreels import load_skyreels
 from t2v.baselines.sparsectrl import load_sparsectrl
 from t2v.baselines.svd import load_svd
 from t2v.errors import CheckpointError
@@ -27,9 +28,13 @@ LOADERS: dict[BaseName, Callable[[Preset, torch.dtype], Baseline]] = {
     "sparsectrl": load_sparsectrl,
     "freenoise": load_freenoise,
     "framepack": load_framepack,
+    "skyreels_v2": load_skyreels,
 }
 # What networks compute in on a GPU, where it is not float16: as they were trained.
-PRECISIONS: dict[BaseName, torch.dtype] = {"framepack": torch.bfloat16}
+PRECISIONS: dict[BaseName, torch.dtype] = {
+    "framepack": torch.bfloat16,
+    "skyreels_v2": torch.bfloat16,
+}
 
 
 def load_baseline(

@@ -21,13 +21,15 @@ def add_start(command: argparse.ArgumentParser) -> None:
         "--image",
         type=Path,
         metavar="FILE",
-        help="Begin with this picture: helios, and shapes, which draws its first chunk from it.",
+        help="Begin with this picture: helios, skyreels-v2, and shapes, which draws its first "
+        "chunk from it.",
     )
     begins.add_argument(
         "--video",
         type=Path,
         metavar="FILE",
-        help="Go on from the end of this clip: at least 33 frames for helios, 16 for the others.",
+        help="Go on from the end of this clip: at least 33 frames for helios, 97 for skyreels-v2, "
+        "16 for the others.",
     )
     command.add_argument(
         "--fit",

@@ -1,32 +1,20 @@
-"""Loads a Helios preset from diffusers' layout, and places it on the device as far as it fits.
-
-The library's own `from_pretrained` needs one more package to build a model without memory for
-random weights; the "meta" device does the same.
-"""
+"""Loads a Helios preset from diffusers' layout, and places it on the device as far as it fits."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from diffusers.models import AutoencoderKLWan, HeliosTransformer3DModel
+from diffusers.models import HeliosTransformer3DModel
 from torch import nn
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-from t2v.errors import CheckpointError
-from t2v.models.encoders import Umt5TextEncoder
 from t2v.models.networks import from_config, read_json
-from t2v.models.shards import load_shards
-from t2v.models.video_autoencoder import VideoAutoencoder
+from t2v.models.wan import load_autoencoder, load_text_encoder, load_transformer
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import device_for, place
 from t2v.pipeline.offload import Offloader
 from t2v.pipeline.vram_estimate import predict_helios_peaks
 from t2v.settings.acceleration import Acceleration
 from t2v.settings.presets import Preset
-
-
-MAX_TOKENS = 512  # of a prompt, as the weights were trained
-Networks = tuple[HeliosTransformer3DModel, UMT5EncoderModel, AutoencoderKLWan]
 
 
 def load_helios(
@@ -54,28 +42,20 @@ def load_helios(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     hint = f"; `{preset.download_command}` gets it" if preset.download_command else ""
 
-    transformer, text_model, vae = build_helios(folder)
-    kept = set(transformer._keep_in_fp32_modules or ())
-    load_shards(
-        transformer,
-        folder / "transformer",
-        lambda key: torch.float32 if kept & set(key.split(".")) else dtype,
-        hint,
-    )
-    load_shards(text_model, folder / "text_encoder", lambda _: dtype, hint)
-    load_shards(vae, folder / "vae", lambda _: torch.float32, hint)
+    transformer = build_transformer(folder / "transformer")
+    load_transformer(transformer, folder / "transformer", dtype, hint)
+    text_encoder = load_text_encoder(folder, dtype, hint)
+    autoencoder = load_autoencoder(folder / "vae", hint)
     networks: dict[str, nn.Module] = {
         "transformer": transformer,
-        "umt5": text_model,
-        "autoencoder": vae,
+        "umt5": text_encoder.model,
+        "autoencoder": autoencoder.vae,
     }
-    for network in networks.values():
-        network.requires_grad_(False).eval()
     stack = HeliosStack(
         name=preset.name,
         transformer=transformer,
-        text_encoder=Umt5TextEncoder(text_model, load_tokenizer(folder / "tokenizer")),
-        autoencoder=VideoAutoencoder(vae),
+        text_encoder=text_encoder,
+        autoencoder=autoencoder,
         scheduler_config=read_json(folder / "scheduler" / "scheduler_config.json"),
         frame_size=preset.frame_size,
         chunking=preset.chunking,
@@ -85,34 +65,18 @@ def load_helios(
     return replace(stack, offloader=offloader, notices=notices)
 
 
-def build_helios(folder: Path) -> Networks:
-    """Builds the networks that a folder describes, on the "meta" device.
+def build_transformer(folder: Path) -> HeliosTransformer3DModel:
+    """Builds the transformer that a folder describes, on the "meta" device.
 
     Raises:
-        CheckpointError: a description is missing or damaged.
+        CheckpointError: the description is missing or damaged.
     """
     with torch.device("meta"):
-        transformer = from_config(HeliosTransformer3DModel, folder / "transformer")
-        text_model = UMT5EncoderModel(UMT5Config(**read_json(folder / "text_encoder/config.json")))
-        vae = from_config(AutoencoderKLWan, folder / "vae")
+        transformer = from_config(HeliosTransformer3DModel, folder)
     # Frequencies of positions, the only values that weight files do not hold.
     config = transformer.config
     transformer.rope = type(transformer.rope)(config["rope_dim"], config["rope_theta"])
-    return transformer, text_model, vae
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Loads the tokenizer, cut to the length that the weights were trained with.
-
-    Raises:
-        CheckpointError: it is missing or damaged.
-    """
-    try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"the tokenizer in {folder} cannot be read: {error}") from error
-    tokenizer.model_max_length = min(tokenizer.model_max_length, MAX_TOKENS)
-    return tokenizer
+    return transformer
 
 
 def place_helios(

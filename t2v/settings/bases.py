@@ -14,7 +14,14 @@ from typing import Any, Literal
 
 
 BaseName = Literal[
-    "streaming_t2v", "helios", "svd", "i2vgen_xl", "sparsectrl", "freenoise", "framepack"
+    "streaming_t2v",
+    "helios",
+    "svd",
+    "i2vgen_xl",
+    "sparsectrl",
+    "freenoise",
+    "framepack",
+    "skyreels_v2",
 ]
 MemoryName = Literal["short", "long"]
 
@@ -166,6 +173,20 @@ BASES: dict[BaseName, Base] = {
         ),
         takes_image=True,
         clip_frames=(37, 37),
+        is_baseline=True,
+    ),
+    "skyreels_v2": Base(
+        unused=NOT_OF_BASELINES,
+        without={},
+        needed=(
+            "transformer/config.json",
+            "vae/config.json",
+            "text_encoder/config.json",
+            "tokenizer/tokenizer.json",
+            "scheduler/scheduler_config.json",
+        ),
+        takes_image=True,
+        clip_frames=(97, 97),
         is_baseline=True,
     ),
 }

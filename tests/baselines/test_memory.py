@@ -10,10 +10,12 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderKLHunyuanVideo,
     AutoencoderKLTemporalDecoder,
+    AutoencoderKLWan,
     DDIMScheduler,
     HunyuanVideoFramepackTransformer3DModel,
     I2VGenXLUNet,
     MotionAdapter,
+    SkyReelsV2Transformer3DModel,
     SparseControlNetModel,
     UNet2DConditionModel,
     UNetMotionModel,
@@ -28,6 +30,8 @@ from transformers import (
     LlamaModel,
     SiglipVisionConfig,
     SiglipVisionModel,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 from transformers import CLIPVisionModelWithProjection as VisionModel
 
@@ -35,6 +39,7 @@ from t2v.baselines.framepack import HISTORY_SIZES, FramePack
 from t2v.baselines.freenoise import FreeNoise
 from t2v.baselines.i2vgen_xl import I2VGenXL
 from t2v.baselines.loading import load_baseline, place, predict_peaks
+from t2v.baselines.skyreels import SkyReels
 from t2v.baselines.sparsectrl import SparseCtrl
 from t2v.baselines.streaming import stream
 from t2v.baselines.svd import DECODED_TOGETHER, Svd
@@ -44,6 +49,7 @@ from t2v.pipeline import loading as pipeline_loading
 from t2v.pipeline.offload import Offloader
 from t2v.settings.presets import list_presets
 from tests.support.live_bytes import LiveBytes
+from tests.test_helios_loading import LARGE_UMT5
 
 
 BATCH = 2  # with guidance
@@ -138,6 +144,14 @@ def siglip():
     return meta(SiglipVisionModel(config))
 
 
+def skyreels_transformer(num_layers=30):
+    """The 1.3 billion parameters of the published configuration."""
+    transformer = SkyReelsV2Transformer3DModel(
+        num_attention_heads=12, ffn_dim=8960, num_layers=num_layers, inject_sample_info=True
+    )
+    return meta(transformer, torch.bfloat16)
+
+
 @pytest.fixture(scope="module")
 def networks():
     """All networks at their published sizes, by base."""
@@ -178,6 +192,11 @@ def networks():
                 "llama": llama(),
                 "clip": text_model(768, 12),
                 **first_image(),
+            },
+            "skyreels_v2": {
+                "transformer": skyreels_transformer(),
+                "autoencoder": meta(AutoencoderKLWan(), torch.float32),
+                "umt5": meta(UMT5EncoderModel(UMT5Config(**LARGE_UMT5)), torch.bfloat16),
             },
         }
 
@@ -289,6 +308,36 @@ def test_the_peak_memory_of_a_chunk_of_framepack_is_estimated():
     assert 0.9 < decoding.most / (height * width) / FramePack.decoding_bytes <= 1
 
 
+@torch.inference_mode()
+def test_the_peak_memory_of_a_chunk_of_skyreels_is_estimated():
+    """27 385 bytes for a step, with one block of thirty; 1 325 848 for decoding."""
+    with torch.device("meta"):
+        transformer, vae = skyreels_transformer(num_layers=1), AutoencoderKLWan()
+        latents = torch.empty(1, 16, 25, HEIGHT, WIDTH)
+        times = torch.empty(1, 25, dtype=torch.int64)
+        text = torch.empty(1, 512, 4096, dtype=torch.bfloat16)
+        with LiveBytes() as step:
+            transformer(latents.bfloat16(), times, text, enable_diffusion_forcing=True, fps=[1])
+        with LiveBytes() as decoding:
+            vae.decode(latents)
+        with LiveBytes() as encoding:
+            vae.encode(torch.empty(1, 3, 17, 8 * HEIGHT, 8 * WIDTH))
+    assert 0.9 < step.most / (SkyReels.step_bytes * 25 * HEIGHT * WIDTH) <= 1
+    assert 0.9 < decoding.most / (SkyReels.decoding_bytes * HEIGHT * WIDTH) <= 1
+    assert encoding.most < decoding.most
+
+
+def test_skyreels_has_1_4_billion_parameters_and_29_gb_of_files(networks):
+    """In float32, as they are published; about 1.3 billion are in its blocks."""
+    counts = [
+        sum(tensor.numel() for tensor in network.parameters())
+        for network in networks["skyreels_v2"].values()
+    ]
+    assert counts == [1_435_525_696, 126_892_531, 5_680_910_336]
+    [source] = list_presets()["skyreels-v2"].sources
+    assert source.gigabytes == pytest.approx(4 * sum(counts) / 1e9, abs=0.1)
+
+
 KINDS = {
     "svd": ("svd", Svd),
     "svd-xt": ("svd", Svd),
@@ -296,6 +345,7 @@ KINDS = {
     "sparsectrl": ("sparsectrl", SparseCtrl),
     "freenoise": ("freenoise", FreeNoise),
     "framepack": ("framepack", FramePack),
+    "skyreels-v2": ("skyreels_v2", SkyReels),
 }
 
 
@@ -312,15 +362,16 @@ def test_the_peak_memory_of_a_chunk_is_estimated(networks, name):
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_the_preset_says_what_it_needs_of_a_gpu(networks, name):
-    """Computed, as its description says: in float16, autoencoders in float32."""
+    """Computed, as its description says: in half precision, autoencoders in float32."""
     base, kind = KINDS[name]
     preset = list_presets()[name]
-    latents = {FreeNoise: 64, FramePack: 9}.get(kind, preset.chunking.chunk_frames)
+    latents = {FreeNoise: 64, FramePack: 9, SkyReels: 25}.get(kind, preset.chunking.chunk_frames)
     peaks = predict_peaks(kind, networks[base], preset.frame_size, latents, 8)
     full, balanced, low = (round(peaks[profile] / 1e9) for profile in ("full", "balanced", "low"))
     assert f"{full} GB of a GPU at full speed" in preset.description
     assert f"{balanced} GB with idle networks offloaded" in preset.description
     assert f"{low} GB layer by layer" in preset.description
+    assert preset.memory in (None, (low, full))
 
 
 class PretendedOffloader(Offloader):
@@ -330,7 +381,9 @@ class PretendedOffloader(Offloader):
         self.profile = profile
 
 
-@pytest.mark.parametrize("name", ["svd", "i2vgen-xl", "sparsectrl", "freenoise", "framepack"])
+@pytest.mark.parametrize(
+    "name", ["svd", "i2vgen-xl", "sparsectrl", "freenoise", "framepack", "skyreels-v2"]
+)
 def test_it_says_before_the_start_what_fits(installed, name, monkeypatch):
     """A GPU of 3 GB, as far as a machine without one can say."""
     baseline = load_baseline(installed(name), device="cpu")
@@ -348,7 +401,7 @@ def test_it_says_before_the_start_what_fits(installed, name, monkeypatch):
     assert re.search(r"full 0\.\d GB \(does not fit\)", baseline.notices[-1])
 
 
-@pytest.mark.parametrize("name", ["sparsectrl", "framepack"])
+@pytest.mark.parametrize("name", ["sparsectrl", "framepack", "skyreels-v2"])
 def test_idle_networks_leave_the_device(installed, name):
     """With the profile low, on the CPU as a stand-in for a GPU: the frames are the same."""
     whole, offloaded = (

@@ -179,6 +179,7 @@ def test_a_repository_without_its_files_is_refused(home, name, tmp_path):
     """The model in the repository's own folder is missing, or the network is."""
     preset = small_preset(name, tmp_path / "weights" / name)
     empty = tmp_path / "home"
+    empty.mkdir()
     write_published(empty, replace(preset, sources=preset.sources[:-1]))
     with pytest.raises(CheckpointError, match=f"offline, and not all .*{preset.sources[-1].repo}"):
         install(preset, weights_dir=empty, offline=True, say=lambda line: None)

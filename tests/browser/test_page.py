@@ -175,7 +175,7 @@ def test_a_video_that_is_dropped_onto_the_player_loads_its_settings(serve, visit
     page.wait_for_function(
         "[...document.querySelectorAll('textarea')].some(box => box.value === 'two blue rings')"
     )
-    page.get_by_text("The form has the settings of v.mp4 now").wait_for()
+    page.get_by_text("The form has the settings of v.mp4 now").first.wait_for()
     page.locator("#settings-file").wait_for()
 
 

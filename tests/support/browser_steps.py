@@ -65,10 +65,6 @@ def pictures_until(page, is_over, screen="#screen") -> list[tuple[int, int]]:
     seen = []
     while not seen or not is_over():
         seen.append(seen_picture(page, screen))
-        if seen[-1][0] < 20:
-            n=len(seen)
-            open(f'/tmp/flash{n}.png','wb').write(page.locator(screen).screenshot(style=WITHOUT_MESSAGES)); open(f'/tmp/flash{n}.html','w').write(page.locator(screen).inner_html())
-            print('FLASH', n, seen[-1], live_time(page))
         page.wait_for_timeout(0.1 * SECOND)
     return seen
 

@@ -7,6 +7,7 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderKLHunyuanVideo,
     AutoencoderKLTemporalDecoder,
+    AutoencoderKLWan,
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -14,9 +15,11 @@ from diffusers import (
     I2VGenXLUNet,
     MotionAdapter,
     PNDMScheduler,
+    SkyReelsV2Transformer3DModel,
     SparseControlNetModel,
     UNet2DConditionModel,
     UNetSpatioTemporalConditionModel,
+    UniPCMultistepScheduler,
 )
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video_framepack import (
     DEFAULT_PROMPT_TEMPLATE,
@@ -34,11 +37,14 @@ from transformers import (
     SiglipImageProcessor,
     SiglipVisionConfig,
     SiglipVisionModel,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 
 from t2v.settings.chunking import Chunking
 from t2v.settings.presets import list_presets
-from tests.support.small_helios import WORDS
+from tests.support.small_helios import UMT5, WORDS
+from tests.support.small_helios import write_tokenizer as write_word_tokenizer
 from tests.support.small_stack import randomize
 
 
@@ -175,6 +181,28 @@ HUNYUAN_VAE = {
     "norm_num_groups": 2,
     "spatial_compression_ratio": 2,  # a file's 8, but 4 frames a latent as there
 }
+SKYREELS = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "in_channels": 4,
+    "out_channels": 4,
+    "text_dim": UMT5["d_model"],
+    "freq_dim": 14,
+    "ffn_dim": 26,
+    "num_layers": 2,
+    "inject_sample_info": True,
+}
+WAN_VAE = {  # 4 frames a latent, but 4 pixels instead of 8
+    "base_dim": 4,
+    "z_dim": 4,
+    "dim_mult": [1, 1, 1],
+    "num_res_blocks": 1,
+    "temperal_downsample": [True, True],
+    "latents_mean": [0.01, -0.02, 0.03, -0.04],
+    "latents_std": [0.08, 0.11, 0.09, 0.12],
+    "scale_factor_spatial": 4,
+}
+FLOW_SCHEDULE = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0}
 CHUNKS = {  # small ones, by preset
     "svd": Chunking(5, 1),
     "svd-xt": Chunking(25, 1),  # its own
@@ -182,11 +210,13 @@ CHUNKS = {  # small ones, by preset
     "sparsectrl": Chunking(6, 2),
     "freenoise": Chunking(8, 0),  # windows of 8 frames, 4 apart
     "framepack": Chunking(13, 1),  # 3 latents
+    "skyreels-v2": Chunking(13, 5),  # 4 latents, of which 2 are known
 }
 
 # One preset of each base.
-STREAMED = ("svd", "i2vgen-xl", "sparsectrl", "framepack")
-DENOISERS = {"framepack": "transformer"}  # the network that runs in every step, if not "unet"
+STREAMED = ("svd", "i2vgen-xl", "sparsectrl", "framepack", "skyreels-v2")
+# The network that runs in every step, if not "unet".
+DENOISERS = {"framepack": "transformer", "skyreels-v2": "transformer"}
 
 
 def write_tokenizer(folder, max_tokens):
@@ -346,6 +376,16 @@ def write_flux_redux(folder):
     write_siglip(folder, 45)
 
 
+def write_skyreels(folder):
+    transformer = randomize(SkyReelsV2Transformer3DModel(**SKYREELS), 41)
+    transformer.save_pretrained(folder / "transformer")
+    randomize(AutoencoderKLWan(**WAN_VAE), 42).save_pretrained(folder / "vae")
+    text = randomize(UMT5EncoderModel(UMT5Config(num_heads=3, **UMT5)), 43)
+    text.save_pretrained(folder / "text_encoder")
+    write_word_tokenizer(folder / "tokenizer")
+    UniPCMultistepScheduler(**FLOW_SCHEDULE).save_pretrained(folder / "scheduler")
+
+
 WRITERS = {
     "lllyasviel/FramePack_F1_I2V_HY_20250503": write_framepack,
     "hunyuanvideo-community/HunyuanVideo": write_hunyuan_video,
@@ -357,6 +397,7 @@ WRITERS = {
     "stabilityai/stable-video-diffusion-img2vid": write_svd,
     "stabilityai/stable-video-diffusion-img2vid-xt": write_svd,
     "stabilityai/sd-turbo": write_text_to_image,
+    "Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers": write_skyreels,
 }
 
 

@@ -19,8 +19,7 @@ class Arm:
     Args:
         kind: "trained": it uses a memory that was trained for it; "training-free": the same
             network, used in another way; "control": a wrong video, that a metric must not prefer;
-            "reference": a right one; "baseline": another model, as it is: of the paper's Table 1,
-            or newer.
+            "reference": a right one; "baseline": another model, as it is.
         about: what it does, and what differs from the method that it stands for.
         memories: the trained memories that it uses, of "cam" and "apm".
         shares_first_chunk: whether it continues the first chunk that all others continue.
@@ -185,6 +184,9 @@ ARMS: dict[str, Arm] = {
     ),
     "framepack": baseline(
         "framepack", 1.8, "FramePack F1 on HunyuanVideo, with its first frame and last 19 latents"
+    ),
+    "skyreels-v2": baseline(
+        "skyreels-v2", 22.0, "SkyReels-V2 Diffusion Forcing 1.3B, continued from its last 17 frames"
     ),
     "real": Arm(
         kind="reference",

@@ -11,7 +11,15 @@ from t2v.errors import ConfigError
 
 
 CONTROLS = ("real", "shuffled", "frozen")
-BASELINES = ("svd", "svd-xt", "i2vgen-xl", "sparsectrl", "freenoise-animatediff", "framepack")
+BASELINES = (
+    "svd",
+    "svd-xt",
+    "i2vgen-xl",
+    "sparsectrl",
+    "freenoise-animatediff",
+    "framepack",
+    "skyreels-v2",  # like FramePack newer than the paper
+)
 TWINS = (
     "cam-twin",
     "add-cond",
