@@ -33,6 +33,7 @@ from t2v.media.segments import write_segment
 from t2v.models.autoencoder import FrameAutoencoder
 from t2v.pipeline.acceleration import choose_attention, compile_networks, use_channels_last
 from t2v.pipeline.loading import default_device
+from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.refinement import refine
 from t2v.pipeline.stack import Refiner, Stack
 from t2v.pipeline.streaming_t2v import Memory, stream
@@ -192,11 +193,12 @@ def measure_memory(clock: Clock, stack: Stack, config: GenerationConfig) -> dict
         result[name] = None
         if clock.is_over(name):
             continue
-        torch.cuda.reset_peak_memory_stats(stack.device)
+        torch.cuda.empty_cache()
         short = replace(config, num_chunks=num_frames // 8 - 1, num_inference_steps=2)
         for _ in stream(stack, short):
             pass
-        result[name] = torch.cuda.max_memory_allocated(stack.device) / 1e9
+        # What the driver says: torch gives nothing back that it took for the video.
+        result[name] = memory_in_use(stack.device)["memory"] / 1e9
     return result
 
 

@@ -15,9 +15,11 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from t2v.events import Chunk, LatentMemory
 from t2v.models.encoders import Umt5TextEncoder
+from t2v.models.helios_attention import use_prepared_text
 from t2v.models.video_autoencoder import VideoAutoencoder
 from t2v.pipeline.helios import stream
 from t2v.pipeline.helios_stack import HeliosStack
+from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.vram_estimate import predict_helios_peaks
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import list_presets
@@ -148,6 +150,7 @@ def new_helios(plan: HeliosPlan, device: torch.device) -> HeliosStack:
                 parameter.normal_(std=0.02, generator=rng)
         network.requires_grad_(False).eval()
     transformer.rope = rope.to(device)
+    use_prepared_text(transformer)
     return HeliosStack(
         name=plan.size,
         transformer=transformer,
@@ -168,13 +171,13 @@ def next_chunk(
 
 
 def peak_gb(stack: HeliosStack, config: GenerationConfig) -> float:
-    """The most memory of a video, weights included."""
+    """The most memory of a video, weights included; of a GPU, what its driver says."""
     if stack.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(stack.device)
+        torch.cuda.empty_cache()
     for _ in stream(stack, config):
         pass
-    if stack.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(stack.device) / 1e9
+    if stack.device.type == "cuda":  # torch gives nothing back that it took for the video
+        return memory_in_use(stack.device)["memory"] / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 

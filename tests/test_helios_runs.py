@@ -65,6 +65,26 @@ def worker(generator, tmp_path):
     worker.close()
 
 
+def test_chunks_are_drawn_before_the_first_run_and_thrown_away(settings, generator, tmp_path):
+    """The worker warms Helios up as it does other presets; the first run does not notice."""
+    configs = []
+
+    def stream(config, resume=None, start=None):
+        configs.append(config)
+        return generator.stream(config, resume=resume, start=start)
+
+    worker = Worker(lambda name: stream, tmp_path / "runs", preload="helios", usual=settings)
+    try:
+        assert worker.library.find("") == []
+        wait_until(lambda: worker.queue.throughput.estimate(settings, 1))
+        assert [config.num_chunks for config in configs] == [2]
+        run_id = worker.submit(settings)
+        assert finished(worker, run_id).num_frames == 99
+        assert list(iter_segments(RunFolder(worker.runs_dir / run_id)))
+    finally:
+        worker.close()
+
+
 def test_a_run_keeps_the_memory_of_every_chunk(worker, settings):
     run_id = worker.submit(settings)
     record = finished(worker, run_id)

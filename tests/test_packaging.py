@@ -65,7 +65,7 @@ def names_of(requirements: list[str]) -> set[str]:
 def test_every_imported_library_is_declared(folder):
     declared = names_of(PROJECT["dependencies"])
     if folder == "t2v":
-        for extra in ("cluster", "metrics"):  # asked for where used
+        for extra in ("cluster", "eight-bit", "metrics"):  # asked for where used
             declared |= names_of(PROJECT["optional-dependencies"][extra])
     if folder == "tests":
         # Gradio's client comes with Gradio, whose version it must match.

@@ -113,13 +113,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_base(preset: Preset) -> None:
-    """The arms take a StreamingT2V apart: its CAM, its APM, its chunks.
+    """The arms leave out memories: CAM and APM, or the history and the anchor of Helios.
 
     Raises:
-        PresetError: the preset is built on another model.
+        PresetError: the preset has no memory that could be left out.
     """
-    if preset.base != "streaming_t2v":
-        raise PresetError(f"preset {preset.name} has no CAM and no APM that could be compared")
+    if not preset.abilities.without:
+        raise PresetError(f"preset {preset.name} has no memories that could be compared")
 
 
 def make_plans(

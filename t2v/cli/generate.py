@@ -1,8 +1,9 @@
 """`longtake generate`: one video from a prompt."""
 
 import argparse
+from collections import deque
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +24,13 @@ from t2v.cli.progress import report, report_kept, with_progress
 from t2v.cli.start import add_start, read_start
 from t2v.cli.terminal import say
 from t2v.device import default_preset
-from t2v.errors import ConfigError, T2VError
+from t2v.errors import ConfigError, PresetError, T2VError
 from t2v.events import Track
 from t2v.generator import Generator
 from t2v.settings.acceleration import Acceleration
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.presets import Preset, find_preset
+from t2v.settings.processes import is_first, num_processes
 
 
 if TYPE_CHECKING:
@@ -66,6 +68,12 @@ def add(commands: Commands) -> None:
         action="store_false",
         help="Write no settings into the file, and no sidecar JSON.",
     )
+    command.add_argument(
+        "--context-parallel",
+        action="store_true",
+        help="With helios, several GPUs share every step of the video, one process each: "
+        "torchrun --nproc-per-node 2 -m t2v generate --context-parallel ...",
+    )
     command.add_argument("--force", action="store_true", help="Overwrite existing files.")
     command.set_defaults(run=run)
 
@@ -76,8 +84,10 @@ def run(options: argparse.Namespace) -> int:
     With --refine, a sharper video NAME-refined.mp4 is written next to NAME.mp4.
     """
     preset, config, like = read_settings(options)
-    fast = acceleration(options)
+    fast = replace(acceleration(options), context_parallel=options.context_parallel)
     check_memory(options.memory)
+    if options.context_parallel:
+        check_context_parallel(preset)
     refiner = preset.find_refiner() if config.refine else None
     start = read_start(options, preset, config, like.begins_with if like else "")
 
@@ -90,7 +100,8 @@ def run(options: argparse.Namespace) -> int:
         write_metadata=options.metadata,
         start=start,
     )
-    files.check("--out", overwrite=options.force)
+    if is_first():
+        files.check("--out", overwrite=options.force)
     totals: dict[Track, tuple[int | None, int]] = {
         "preview": (config.num_chunks, config.num_inference_steps)
     }
@@ -104,6 +115,9 @@ def run(options: argparse.Namespace) -> int:
         refine=config.refine,
         acceleration=fast,
     )
+    if not is_first():  # draws its part of every step
+        deque(generator.stream(config, start=start), maxlen=0)
+        return 0
     interrupted, failure = False, None
     try:
         with files, closing(generator.stream(config, start=start)) as events:
@@ -118,6 +132,22 @@ def run(options: argparse.Namespace) -> int:
         report_kept(saved)
         raise failure
     return report(saved, interrupted)
+
+
+def check_context_parallel(preset: Preset) -> None:
+    """Checks that there are several processes to share the steps of a preset that can be shared.
+
+    Raises:
+        ConfigError: there is one process.
+        PresetError: the preset is not Helios.
+    """
+    if preset.base != "helios":
+        raise PresetError(f"--context-parallel is for helios, and {preset.name} is another base")
+    if num_processes() == 1:
+        raise ConfigError(
+            "--context-parallel needs several GPUs with a process each, and this is one process: "
+            "torchrun --nproc-per-node 2 -m t2v generate --context-parallel ..."
+        )
 
 
 def read_settings(

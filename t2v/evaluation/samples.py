@@ -1,13 +1,15 @@
 """Held-out scenes, and their videos: drawn by a stack, or rendered."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from t2v.events import Chunk
+from t2v.events import Chunk, Event
+from t2v.pipeline import helios, streaming_t2v
+from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.stack import Stack
-from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.config import GenerationConfig
 from t2v.worlds.world import Scene, World
 
@@ -29,7 +31,13 @@ def held_out_scenes(world: World, count: int) -> tuple[list[Scene], list[Scene]]
     return single, pairs
 
 
-def generate(stack: Stack, config: GenerationConfig, **start: Any) -> Video:
+def stream(stack: Stack | HeliosStack, config: GenerationConfig, **start: Any) -> Iterator[Event]:
+    """The events of a video on any stack; `start` as for the `stream` of its pipeline."""
+    pipeline = helios if isinstance(stack, HeliosStack) else streaming_t2v
+    return pipeline.stream(stack, config, **start)
+
+
+def generate(stack: Stack | HeliosStack, config: GenerationConfig, **start: Any) -> Video:
     """Draws all frames of a video; `start` as for `stream`."""
     events = stream(stack, config, **start)
     return np.concatenate([event.frames for event in events if isinstance(event, Chunk)])

@@ -35,6 +35,8 @@ def accelerate(
             use_channels_last(network)
     if acceleration.attention != "torch":
         notices = choose_attention(in_the_loop, acceleration.attention)
+    if acceleration.eight_bit:
+        notices = (*notices, "8-bit weights are for Helios alone, and are not used.")
     if not acceleration.compiled:
         return notices
     if profile == "full":

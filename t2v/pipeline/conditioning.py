@@ -71,6 +71,7 @@ class PromptCache(Generic[Prepared]):
         """What was prepared for the prompts of a chunk."""
         shares = self._shares_of(chunk)
         if self._last is None or self._last[0] != shares:
+            self._last = None  # what was prepared before is freed first
             self._last = shares, self._prepare(chunk)
         return self._last[1]
 

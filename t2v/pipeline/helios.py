@@ -15,7 +15,8 @@ from torch import Tensor
 
 from t2v.errors import ConfigError
 from t2v.events import Chunk, Event, LatentMemory, Notice, Stage, StepDone
-from t2v.pipeline.conditioning import EncodedPrompts
+from t2v.models.helios_attention import PreparedText
+from t2v.pipeline.conditioning import EncodedPrompts, PromptCache
 from t2v.pipeline.denoising import Latents, Step, check_finite, finite_pixels, noise_generator
 from t2v.pipeline.helios_stack import HISTORY_SIZES, HeliosStack, History
 from t2v.pipeline.offload import memory_in_use
@@ -132,6 +133,7 @@ def draw_video(
     stack.use("umt5")
     prompts = EncodedPrompts(stack.text_encoder.encode, config, guidance_scale=1)
     stack.use("transformer")
+    texts = PromptCache(config, lambda chunk: stack.prepare(prompts.of_chunk(chunk)))
     if memory is None:
         remembered = Remembered.nothing(stack, config)
     else:
@@ -139,7 +141,7 @@ def draw_video(
     for index in range(first_chunk, config.num_chunks):
         stage = stage_of(index)
         history = stack.history(*remembered.seen(config))
-        steps = draw_chunk(stack, config, index, prompts.of_chunk(index), history)
+        steps = draw_chunk(stack, config, index, texts.of_chunk(index), history)
         num_steps = stack.num_steps(config, index)
         for number, (latents, x0) in enumerate(steps, start=1):
             yield StepDone(
@@ -167,7 +169,7 @@ def draw_chunk(
     stack: HeliosStack,
     config: GenerationConfig,
     index: int,
-    prompt_embeds: Float[Tensor, "1 n d"],
+    text: PreparedText,
     history: History,
 ) -> Iterator[Step]:
     """Yields the latents of chunk `index` after every denoising step, at the size of their level.
@@ -177,7 +179,6 @@ def draw_chunk(
     last of a level noise them again).
     """
     scheduler, num_levels = stack.new_scheduler(), stack.num_levels
-    prompt_embeds = prompt_embeds.to(stack.device, stack.transformer.dtype)
     latents = shrink_noise(draw_noise(stack, config, index), num_levels)
     for level, num_steps in enumerate(steps_of_levels(config.num_inference_steps, num_levels)):
         # Of the size before: so the weights were distilled.
@@ -196,7 +197,7 @@ def draw_chunk(
         )
         known = {"sigmas": scheduler.sigmas, "timesteps": scheduler.timesteps}
         for step, timestep in enumerate(scheduler.timesteps):
-            flow = predict(stack, latents, timestep, prompt_embeds, history)
+            flow = predict(stack, latents, timestep, text, history)
             now = timestep.expand(len(latents))
             x0 = scheduler.convert_flow_pred_to_x0(flow, latents, now.long(), **known)
             latents = x0
@@ -210,17 +211,18 @@ def predict(
     stack: HeliosStack,
     latents: Latents,
     timestep: Tensor,
-    prompt_embeds: Float[Tensor, "1 n d"],
+    text: PreparedText,
     history: History,
 ) -> Latents:
     """The transformer, in its own precision; the scheduler computes in float32."""
-    output = stack.transformer(
-        hidden_states=latents.to(stack.transformer.dtype),
-        timestep=step_timestep(timestep, len(latents)),
-        encoder_hidden_states=prompt_embeds,
-        return_dict=False,
-        **history,
-    )
+    with text.read_by(stack.transformer):
+        output = stack.transformer(
+            hidden_states=latents.to(stack.transformer.dtype),
+            timestep=step_timestep(timestep, len(latents)),
+            encoder_hidden_states=text.embeds,
+            return_dict=False,
+            **history,
+        )
     return output[0].float()
 
 

@@ -7,8 +7,11 @@ import torch
 from diffusers.models import HeliosTransformer3DModel
 from torch import nn
 
+from t2v.models.eight_bit import check_eight_bit, round_weights
+from t2v.models.helios_attention import use_prepared_text
 from t2v.models.networks import from_config, read_json
 from t2v.models.wan import load_autoencoder, load_text_encoder, load_transformer
+from t2v.pipeline.context_parallel import join_processes, share_steps
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import device_for, place
 from t2v.pipeline.offload import Offloader
@@ -31,13 +34,20 @@ def load_helios(
         dtype: what transformer and text encoder compute in: by default bfloat16 on a GPU, float32
             on the CPU. The autoencoder always computes in float32, as the authors run it.
         memory: a memory profile (offload.py); by default the fastest that fits.
-        acceleration: of the transformer: its repeated blocks are compiled, if it says so.
+        acceleration: of the transformer: its blocks are compiled, and their weights rounded to 8
+            bits, if it says so.
 
     Raises:
         CheckpointError: files are missing or do not fit.
-        ConfigError: there is no such memory profile.
+        ConfigError: there is no such memory profile, or no package for 8-bit weights, or
+            no GPU for this process.
     """
+    acceleration = acceleration or Acceleration()
+    if acceleration.eight_bit:
+        check_eight_bit()  # before gigabytes are read
     device = device_for(device, memory)
+    if acceleration.context_parallel:
+        join_processes(device)
     folder = preset.weights_folder
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     hint = f"; `{preset.download_command}` gets it" if preset.download_command else ""
@@ -51,6 +61,8 @@ def load_helios(
         "umt5": text_encoder.model,
         "autoencoder": autoencoder.vae,
     }
+    if acceleration.eight_bit:
+        round_weights(transformer.blocks)
     stack = HeliosStack(
         name=preset.name,
         transformer=transformer,
@@ -76,6 +88,7 @@ def build_transformer(folder: Path) -> HeliosTransformer3DModel:
     # Frequencies of positions, the only values that weight files do not hold.
     config = transformer.config
     transformer.rope = type(transformer.rope)(config["rope_dim"], config["rope_theta"])
+    use_prepared_text(transformer)
     return transformer
 
 
@@ -94,18 +107,23 @@ def place_helios(
 
 
 def accelerate_helios(
-    stack: HeliosStack, acceleration: Acceleration | None, offloader: Offloader | None
+    stack: HeliosStack, acceleration: Acceleration, offloader: Offloader | None
 ) -> tuple[str, ...]:
     """Compiles the block that the transformer repeats, where all of it stays on the device.
+
+    With context parallel, its steps are shared instead.
 
     Returns:
         Notices for the user.
     """
-    if acceleration is None:
-        return ()
     notices: tuple[str, ...] = ()
+    if acceleration.context_parallel:
+        share_steps(stack)
+        if acceleration.compiled:
+            notices = ("The networks are not compiled: several GPUs share their steps.",)
+            acceleration = replace(acceleration, compiled=False)
     if acceleration.attention != "torch" or acceleration.channels_last:
-        notices = ("Of the accelerations, only compiling is for Helios: the others are not used.",)
+        notices += ("Attention and Channels last are not for Helios, and are not used.",)
     if not acceleration.compiled:
         return notices
     profile = offloader.profile if offloader else "full"

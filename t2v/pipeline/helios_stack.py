@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from t2v.models.encoders import Umt5TextEncoder
+from t2v.models.helios_attention import PreparedText, prepare_text
 from t2v.models.video_autoencoder import VideoAutoencoder
 from t2v.pipeline.offload import Offloader
 from t2v.settings.chunking import Chunking
@@ -47,6 +48,10 @@ class HeliosStack:
         """Loads the networks that run next: "umt5" or "transformer"."""
         if self.offloader:
             self.offloader.use(*names)
+
+    def prepare(self, prompt_embeds: Float[Tensor, "1 n d"]) -> PreparedText:
+        """What the transformer reads of a prompt, computed once for all of its steps."""
+        return prepare_text(self.transformer, prompt_embeds.to(self.device, self.transformer.dtype))
 
     @property
     def num_levels(self) -> int:

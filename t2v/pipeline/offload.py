@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from t2v.errors import ConfigError
 from t2v.models.attention import TextContext
+from t2v.models.eight_bit import is_packed
 
 
 PROFILES = ("full", "balanced", "low")
@@ -54,9 +55,13 @@ class MemoryInUse(TypedDict):
 
 
 def memory_in_use(device: torch.device) -> MemoryInUse:
-    """Bytes that this process holds, and whether they are a GPU's."""
+    """Bytes in use, and whether they are a GPU's.
+
+    Of a GPU it is what its driver counts, of all programs; on the CPU, what this process holds.
+    """
     if device.type == "cuda":
-        return {"memory": torch.cuda.memory_reserved(device), "is_gpu": True}
+        free, total = torch.cuda.mem_get_info(device)
+        return {"memory": total - free, "is_gpu": True}
     resident_pages = Path("/proc/self/statm").read_text().split()[1]
     return {"memory": int(resident_pages) * os.sysconf("SC_PAGE_SIZE"), "is_gpu": False}
 
@@ -84,7 +89,7 @@ class OffloadedModule:
     def __init__(self, tensors: list[Tensor], device: torch.device):
         self._tensors = tensors
         self._device = device
-        self._on_host = [_to_host(tensor.data, device) for tensor in tensors]
+        self._on_host = [_to_host(tensor.detach(), device) for tensor in tensors]
         self.offload()
 
     def load(self) -> None:
@@ -92,15 +97,28 @@ class OffloadedModule:
         # Outside of inference mode: parameters accept no tensors created in it.
         with torch.inference_mode(False):
             for tensor, on_host in zip(self._tensors, self._on_host, strict=True):
-                tensor.data = copy_to(on_host, self._device)
+                replace_data(tensor, copy_to(on_host, self._device))
 
     def offload(self) -> None:
         """Drops the copies on the device. Weights never change, so nothing is copied back."""
         for tensor, on_host in zip(self._tensors, self._on_host, strict=True):
-            tensor.data = on_host
+            replace_data(tensor, on_host)
+
+
+def replace_data(tensor: Tensor, data: Tensor) -> None:
+    """Gives a parameter or buffer other values, where every module that has it finds them.
+
+    A packed tensor has its values in others, which follow only if the two are swapped.
+    """
+    if is_packed(tensor):
+        torch.utils.swap_tensors(tensor, nn.Parameter(data.detach(), requires_grad=False))
+    else:
+        tensor.data = data
 
 
 def _to_host(tensor: Tensor, device: torch.device) -> Tensor:
+    if is_packed(tensor):
+        return tensor.detach().cpu()  # which cannot be pinned
     tensor = tensor.cpu()
     return tensor.pin_memory() if device.type == "cuda" else tensor
 

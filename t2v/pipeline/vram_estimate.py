@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from torch import nn
 
 from t2v.models.autoencoder import frames_at_once
+from t2v.models.eight_bit import stored_bytes
+from t2v.models.helios_attention import text_bytes
 from t2v.pipeline.offload import PARTS, PROFILES, RESIDENT, STREAMED, is_apart
 
 
@@ -101,6 +103,7 @@ def predict_helios_peaks(
     sizes = {name: _num_bytes(network) for name, network in networks.items()}
     pixels = frame_size[0] * frame_size[1] // downsampling**2
     work = max(HELIOS_STEP_BYTES * chunk_latents * pixels, HELIOS_DECODING_BYTES * pixels)
+    work += text_bytes(networks["transformer"])
     layers = {name: _largest_layer(network) for name, network in networks.items()}
     peaks = {
         "full": sum(sizes.values()) + work,
@@ -164,12 +167,12 @@ def describe_choice(profile: str, peaks: Mapping[str, int], free_bytes: int) -> 
 
 
 def _num_bytes(network: nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+    return sum(stored_bytes(tensor) for tensor in (*network.parameters(), *network.buffers()))
 
 
 def _largest_layer(network: nn.Module) -> int:
     """Bytes of the largest layer, which is alone on the GPU in the low profile."""
     return max(
-        sum(tensor.nbytes for tensor in layer.parameters(recurse=False))
+        sum(stored_bytes(tensor) for tensor in layer.parameters(recurse=False))
         for layer in network.modules()
     )

@@ -41,7 +41,7 @@ class Maker:
     Args:
         sync: keeps its queue, which other processes share.
         quota_bytes: of the folder; None: everything is kept.
-        usual: of a usual run, to measure how long it takes before the first; None: not measured.
+        usual: of a usual run, of which chunks are drawn before the first; None: none are.
 
     Attributes:
         tally: what this worker has done.
@@ -109,7 +109,7 @@ class Maker:
         preload = self._models.preload
         if preload is not None and self._queue.gpus.fits_here(preload, refines=False):
             self._models.load_first()
-        self._measure_time()
+        self._warm_up()
         while not self._queue.is_closing:
             run = self._queue.pop(self._ends.retry_seconds, self.loaded)
             self._ends.write_kept()
@@ -117,10 +117,16 @@ class Maker:
                 self._take_or_report(run)
         self._ends.write_kept()
 
-    def _measure_time(self) -> None:
-        """How long a usual run takes, unless that is known or something else is to be done."""
+    def _warm_up(self) -> None:
+        """Draws chunks of a usual run, unless something else is to be done.
+
+        They say how long a run takes, and a GPU does its first work here, not for a visitor. A
+        processor has no such work: where the time is known, nothing is drawn.
+        """
         queue, usual = self._queue, self._usual
-        if usual is None or self.loaded != usual.preset or queue.throughput.estimate(usual, 1):
+        if usual is None or self.loaded != usual.preset:
+            return
+        if queue.throughput.estimate(usual, 1) and not queue.gpus.own:
             return
         try:
             stream, _ = self._models.load(usual.preset)

@@ -1,6 +1,7 @@
 """Measures how long a chunk takes here before anybody asks, so that the first visitor is told.
 
-The chunks are thrown away. They also load what the first run would have to wait for.
+The chunks are thrown away. They also do what the first run would have to wait for: kernels are
+loaded or compiled, memory is set aside.
 """
 
 import time

@@ -58,8 +58,8 @@ class Worker:
         resumes: resume runs that were interrupted, and make those that other processes ask for.
         find_weights: the SHA-256 of every file of a preset's weights, for `run.json`.
         name: of what it makes runs with, for people.
-        usual: of a usual run of the preset that is preloaded: a chunk of it is drawn before the
-            first run to learn how long it takes here. None: only runs teach that.
+        usual: of a usual run of the preset that is preloaded: chunks of it are drawn before the
+            first run, to learn how long one takes here and to warm a GPU up. None: none are.
         lease_seconds: without a sign of life, until other processes take over its run.
         gpus: how much memory presets need, and how much there is; None: everything fits.
     """

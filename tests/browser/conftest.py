@@ -7,6 +7,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 
+from t2v.runs.models import OpenStream
 from t2v.runs.worker import Worker
 from t2v.settings.presets import Preset
 from t2v.ui.auth import OWNER, Access
@@ -60,8 +61,9 @@ def serve(tmp_path, monkeypatch):
         preset: Preset | None = None,
         access: Access | None = None,
         evidence: Path | None = None,
+        open_stream: OpenStream | None = None,
     ) -> tuple[str, Worker]:
-        worker = Worker(opener(stream, refiner), tmp_path / "runs")
+        worker = Worker(open_stream or opener(stream, refiner), tmp_path / "runs")
         preset = preset or painted_preset()
         page = build_page(
             worker,

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from t2v.runs.gpu_sizes import GpuSizes
 from t2v.runs.worker import Worker
 from t2v.settings.presets import list_presets
 from t2v.ui.auth import Access
@@ -106,6 +107,35 @@ def test_the_first_visitor_is_told_a_time_that_was_measured_at_the_start(tmp_pat
         assert stream.num_steps_done == 6 and worker.library.find("") == []  # nothing is kept
         assert "Takes about" in form_events.estimate(31, "painted", False, 3)
         assert worker.queue.throughput.estimate(usual(), 1) == pytest.approx(0.3, rel=0.9)
+    finally:
+        worker.close()
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A folder with a finished run, from which the time of a chunk is known."""
+    worker = Worker(opener(PaintingStream()), tmp_path / "runs")
+    assert list(worker.watch(worker.submit(usual())))[-1].state == "finished"
+    worker.close()
+    return tmp_path / "runs"
+
+
+def test_a_gpu_is_warmed_up_also_where_the_time_is_known(known):
+    stream, gpus = PaintingStream(), GpuSizes(measure=lambda: 10**9)
+    worker = Worker(opener(stream), known, preload="painted", usual=usual(), gpus=gpus)
+    try:
+        assert until(lambda: stream.num_steps_done == 6)
+    finally:
+        worker.close()
+
+
+def test_a_processor_draws_nothing_where_the_time_is_known(known):
+    stream = PaintingStream()
+    worker = Worker(opener(stream), known, preload="painted", usual=usual())
+    try:
+        run_id = worker.submit(settings(num_chunks=1, num_inference_steps=3))
+        assert list(worker.watch(run_id))[-1].state == "finished"
+        assert stream.num_steps_done == 3
     finally:
         worker.close()
 

@@ -47,8 +47,9 @@ class Arm:
         """The geometry of its chunks, on a stack with chunks of another."""
         if self.preset:
             return named_preset(self.preset).chunking
-        overlap = stack.overlap if self.overlap is None else self.overlap
-        return Chunking(stack.chunk_frames, overlap)
+        if self.overlap is None or not stack.overlap:  # Helios draws no frame again
+            return stack
+        return Chunking(stack.chunk_frames, self.overlap)
 
 
 def baseline(preset: str, cost: float, about: str, whole: bool = False) -> Arm:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from t2v.evaluation.arms.task import Task, Video
+from t2v.evaluation.samples import generate
 from t2v.events import Chunk, Event, remember
 from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.chunking import Chunking
@@ -64,8 +65,7 @@ def restart(task: Task) -> Iterator[Video]:
     yield task.first_chunk
     for index in range(1, config.num_chunks):
         other = replace(config, num_chunks=1, seed=config.seed + RESEED * index)
-        [frames] = frames_of(stream(stack, other))
-        yield frames[stack.chunking.overlap :]
+        yield generate(stack, other)[stack.chunking.overlap :]
 
 
 def frames_of(events: Iterator[Event]) -> Iterator[Video]:

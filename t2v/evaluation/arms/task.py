@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from t2v.events import LatentMemory
 from t2v.generator import Generator
 from t2v.pipeline.stack import Refiner, Stack
 from t2v.settings.config import GenerationConfig
@@ -21,6 +23,7 @@ class Task:
     """One prompt and one seed.
 
     Args:
+        stack: the Stack of the preset; for arms of Helios, its HeliosStack.
         config: its `num_chunks` are those of the stack's own geometry, and say how long the video
             of every arm is at least; what is longer is cut by whoever asked for it.
         first_chunk: frames that the arm continues, where it continues any.
@@ -28,10 +31,11 @@ class Task:
         preview: gives the video of `cam`, for arms that change a video.
         refiner: loads the refiner, for arms that need it.
         baseline: loads the preset of another model, for arms that are one.
+        memory: what the first chunk leaves beside its frames, on Helios.
         twin: loads the stack with another, trained way to condition, by the name of its training.
     """
 
-    stack: Stack
+    stack: Any
     config: GenerationConfig
     first_chunk: UInt8[ndarray, "f h w 3"]
     preview: Callable[[], Video]
@@ -39,6 +43,7 @@ class Task:
     world: World | None = None
     refiner: Callable[[], Refiner] | None = None
     baseline: Callable[[str], Generator] | None = None
+    memory: LatentMemory | None = None
     twin: Callable[[str], Stack] | None = None
 
     @property

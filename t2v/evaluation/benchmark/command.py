@@ -15,7 +15,10 @@ from t2v.evaluation.benchmark.sanity import run_sanity
 from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
 from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
 from t2v.evaluation.metrics.video import protocol
+from t2v.pipeline.helios_loading import load_helios
+from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_stack
+from t2v.pipeline.stack import Stack
 from t2v.settings.presets import Preset
 
 
@@ -55,13 +58,20 @@ def run_job(job: Job, tell: Callable[[str], None]) -> None:
 
         def load() -> Maker:
             refines = any(ARMS[arm].needs == "refiner" for plan in job.plans for arm in plan.arms)
-            stack = load_stack(job.preset, refine=refines)
+            stack = load_any(job.preset, refine=refines)
             return new_maker(folder, job.preset, stack, job.prompts, flow, sizes)
 
         run_suites(job.plans, folder, load, manifest, quick=job.quick, tell=tell)
     if job.given:
         measure_given(job.given, folder, flow, sizes, manifest["protocol"])
         tell(f"runs: {folder.path / 'runs' / 'table.md'}")
+
+
+def load_any(preset: Preset, *, refine: bool) -> Stack | HeliosStack:
+    """Loads the networks of a preset, with room for its refiner if there is one and `refine`."""
+    if preset.base == "helios":
+        return load_helios(preset)
+    return load_stack(preset, refine=refine)
 
 
 def find_flow(job: Job) -> FlowBackend:

@@ -9,7 +9,6 @@ from t2v.evaluation.benchmark.making import Maker
 from t2v.evaluation.benchmark.plan import Case
 from t2v.evaluation.metrics.mawe import pair_terms
 from t2v.evaluation.samples import generate
-from t2v.events import remember
 
 
 FIRST_CHUNK = 2.2  # in later chunks: it draws an image as well, and decodes twice the frames
@@ -33,7 +32,7 @@ def probe_speed(maker: Maker, case: Case) -> Speed:
     """Draws a chunk and measures a few frames. The first chunk, which is kept, warms up."""
     first = maker.first_chunk(case)
     stack = maker.stack
-    memory = remember(None, first, stack.chunking.overlap)
+    memory = maker.memory_of_first(case)
     config = replace(maker.config(case), num_chunks=2)
     for _ in range(2):  # the first time, libraries prepare themselves
         started = time.perf_counter()

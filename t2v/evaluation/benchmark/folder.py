@@ -2,6 +2,7 @@
 
 manifest.json                            what all numbers depend on; see manifest.py
 first/<prompt>-<seed>.npy                the first chunk that arms continue
+first/<prompt>-<seed>.npz                on Helios, what that chunk leaves for the next one
 videos/<chunks>/<arm>/<prompt>-<seed>.npy     frames, uint8 (f, h, w, 3)
 measures/<chunks>/<arm>/<prompt>-<seed>.json  measures and series of that video
 <suite>/report.json, table.md, ...       what is made of them; see report.py
@@ -13,6 +14,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,6 +22,7 @@ from jaxtyping import UInt8
 from t2v.atomic import atomic_write
 from t2v.errors import MediaError
 from t2v.evaluation.benchmark.plan import Case
+from t2v.events import LatentMemory
 
 
 Frames = UInt8[np.ndarray, "_ _ _ 3"]
@@ -33,6 +36,9 @@ class BenchmarkFolder:
 
     def first_chunk(self, case: Case) -> Path:
         return self.path / "first" / f"{case.name}.npy"
+
+    def first_memory(self, case: Case) -> Path:
+        return self.path / "first" / f"{case.name}.npz"
 
     def video(self, case: Case) -> Path:
         return self.path / "videos" / str(case.num_chunks) / case.arm / f"{case.name}.npy"
@@ -91,6 +97,35 @@ def read_video(path: Path) -> Frames:
     if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
         raise MediaError(f"{path} is no video; delete it, and it is made again")
     return frames
+
+
+def write_memory(path: Path, memory: LatentMemory) -> None:
+    """Writes latents as they are.
+
+    Raises:
+        MediaError: the disk refuses them.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as part, part.open("wb") as file:
+            np.savez(file, history=memory.history, anchor=memory.anchor)
+    except OSError as error:
+        raise MediaError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_memory(path: Path) -> LatentMemory:
+    """Reads what `write_memory` wrote.
+
+    Raises:
+        MediaError: the file is not there, or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return LatentMemory(arrays["history"], arrays["anchor"])
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise MediaError(
+            f"{path} cannot be read; delete it and {path.stem}.npy, and both are made again"
+        ) from error
 
 
 def write_values(path: Path, values: dict[str, Any]) -> None:

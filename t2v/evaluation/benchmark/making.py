@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from t2v.errors import CheckpointError, ConfigError
+from t2v.evaluation.arms import drawing, helios_drawing
 from t2v.evaluation.arms.catalog import ARMS
-from t2v.evaluation.arms.drawing import DRAW, trained_parameters
 from t2v.evaluation.arms.task import Task
 from t2v.evaluation.benchmark.derived import (
     NO_SCENE,
@@ -23,8 +24,10 @@ from t2v.evaluation.benchmark.derived import (
 from t2v.evaluation.benchmark.folder import (
     BenchmarkFolder,
     Frames,
+    read_memory,
     read_values,
     read_video,
+    write_memory,
     write_values,
     write_video,
 )
@@ -34,9 +37,11 @@ from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
 from t2v.evaluation.metrics.measurement import Measurement, absent
 from t2v.evaluation.metrics.video import measure_pairs, video_series
 from t2v.evaluation.report import load_probe
-from t2v.evaluation.samples import generate, held_out_scenes
+from t2v.evaluation.samples import held_out_scenes, stream
+from t2v.events import Chunk, LatentMemory, Memory, remember
 from t2v.generator import Generator
 from t2v.pipeline.arms import load_arm
+from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_refiner
 from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.stack import Refiner, Stack
@@ -63,7 +68,7 @@ class Maker:
 
     folder: BenchmarkFolder
     preset: Preset
-    stack: Stack
+    stack: Stack | HeliosStack
     prompts: Prompts
     flow: FlowBackend
     sizes: Sizes
@@ -95,7 +100,7 @@ class Maker:
             started, memory = time.perf_counter(), []
 
             def watched() -> Iterator[Frames]:
-                for frames in DRAW[case.arm](self._task(case, first)):
+                for frames in self._arms.DRAW[case.arm](self._task(case, first)):
                     memory.append(memory_in_use(self.stack.device)["memory"])
                     yield frames
 
@@ -109,9 +114,18 @@ class Maker:
         path = self.folder.first_chunk(case)
         if not path.exists():
             config = replace(self.config(case), num_chunks=1)
-            frames = generate(self.stack, config)
-            write_video(path, iter([frames]), len(frames))
+            [chunk] = (one for one in stream(self.stack, config) if isinstance(one, Chunk))
+            if chunk.memory is not None:
+                write_memory(self.folder.first_memory(case), chunk.memory)
+            write_video(path, iter([chunk.frames]), len(chunk.frames))
         return np.array(read_video(path))
+
+    def memory_of_first(self, case: Case) -> Memory | LatentMemory:
+        """What the chunk after the first one knows of it."""
+        frames = self.first_chunk(case)
+        if isinstance(self.stack, HeliosStack):
+            return read_memory(self.folder.first_memory(case))
+        return remember(None, frames, self.preset.chunking.overlap)
 
     def config(self, case: Case) -> GenerationConfig:
         """The preset's settings for a prompt and a seed."""
@@ -128,7 +142,13 @@ class Maker:
         """The first frame of every chunk but the first."""
         return boundaries_of(case.arm, self.preset, case.num_chunks)
 
+    @property
+    def _arms(self) -> ModuleType:
+        """How arms draw on this kind of stack."""
+        return helios_drawing if isinstance(self.stack, HeliosStack) else drawing
+
     def _task(self, case: Case, first_chunk: Frames) -> Task:
+        memory = self.memory_of_first(case)
         return Task(
             stack=self.stack,
             config=self.config(case),
@@ -138,6 +158,7 @@ class Maker:
             world=self.world,
             refiner=self.refiner,
             baseline=self.baseline,
+            memory=memory if isinstance(memory, LatentMemory) else None,
             twin=self.twin,
         )
 
@@ -157,7 +178,7 @@ class Maker:
         return {
             "prompt": self.prompts.texts[case.prompt],
             "boundaries": boundaries,
-            "trained_parameters": trained_parameters(stack, arm.memories),
+            "trained_parameters": self._arms.trained_parameters(stack, arm.memories),
             "seconds": making["seconds"],
             "measures": to_json(measured),
             "per_chunk": {name: values.tolist() for name, values in series.per_chunk.items()},
@@ -195,7 +216,7 @@ class Maker:
 def new_maker(
     folder: BenchmarkFolder,
     preset: Preset,
-    stack: Stack,
+    stack: Stack | HeliosStack,
     prompts: Prompts,
     flow: FlowBackend,
     sizes: Sizes,
@@ -213,10 +234,16 @@ def new_maker(
         world=world,
         scenes=scenes,
         probe=find_probe(preset) if scenes else None,
-        refiner=cache(lambda: load_refiner(preset, stack=stack)),
+        refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
         baseline=cache(Generator.load),
-        twin=cache(lambda name: load_arm(stack, preset, arm_folder(name))),
+        twin=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
     )
+
+
+def taken_apart(stack: Stack | HeliosStack) -> Stack:
+    """The stack, for arms that no plan has for Helios."""
+    assert isinstance(stack, Stack)
+    return stack
 
 
 def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from t2v.device import has_gpu
 from t2v.errors import ConfigError
 from t2v.evaluation.arms.catalog import ARMS, find_arms
+from t2v.evaluation.arms.helios_catalog import why_not_on_helios
 from t2v.evaluation.benchmark.suites import (
     ALL_QUICK_PROMPTS,
     QUICK_CHUNKS,
@@ -150,7 +151,7 @@ def why_not(name: str, preset: Preset) -> str:
     if needs == "training" and not is_trained(ARMS[name].twin):
         command = f"longtake train --arm {ARMS[name].twin}"
         return f"arm {name} cannot run: it is not trained; `{command}` trains it"
-    return ""
+    return why_not_on_helios(name) if preset.base == "helios" else ""
 
 
 def why_not_unasked(name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.helios_catalog import ABOUT
 from t2v.evaluation.benchmark.criteria import judge
 from t2v.evaluation.benchmark.derived import DERIVED
 from t2v.evaluation.benchmark.results import Results
@@ -11,7 +12,7 @@ from t2v.evaluation.benchmark.statistics import compare, summarize
 from t2v.evaluation.benchmark.suites import CONTROLS, paper_figure
 from t2v.evaluation.metrics.catalogue import CATALOGUE, Metric
 from t2v.evaluation.metrics.controls import ranked_above_real
-from t2v.settings.presets import named_preset
+from t2v.settings.presets import list_presets, named_preset
 
 
 METRICS: dict[str, Metric] = CATALOGUE | DERIVED
@@ -21,10 +22,12 @@ REAL = CONTROLS[0]
 def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -> dict[str, Any]:
     """Everything that the table shows, as plain values without nan."""
     plan = results.plan
+    preset = list_presets().get(manifest["preset"])
+    base = preset.base if preset else "streaming_t2v"
     arms = {
         name: {
             "kind": ARMS[name].kind,
-            "about": about(name, manifest),
+            "about": about(name, base, manifest),
             "shares_first_chunk": ARMS[name].shares_first_chunk,
             "trained_parameters": results.trained_parameters(name),
             "videos": len(results.files[name]),
@@ -56,13 +59,17 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
     }
 
 
-def about(name: str, manifest: Mapping[str, Any]) -> str:
-    """What an arm is; how it was trained, or the preset and the homes of its weights."""
+def about(name: str, base: str, manifest: Mapping[str, Any]) -> str:
+    """What an arm is; how it was trained, or the preset and the homes of its weights.
+
+    Args:
+        base: of the preset that is measured.
+    """
     arm = ARMS[name]
     if record := manifest.get("arms", {}).get(arm.twin):
         return f"{arm.about} ({record['steps']} steps of {record['batch']} clips)"
     if not arm.preset:
-        return arm.about
+        return ABOUT[name] if base == "helios" else arm.about
     preset = named_preset(arm.preset)
     homes = ", ".join(f"{source.repo}@{source.revision[:12]}" for source in preset.sources)
     return f"{arm.about} ({preset.title}; {homes})"
