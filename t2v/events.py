@@ -21,10 +21,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class LatentMemory:
-    """The same for a base that remembers latents, not frames: Helios."""
+    """The same for a model that remembers latents, not frames: Helios, FramePack."""
 
     history: Float32[np.ndarray, "b c k h w"]  # short-term: of the last frames, oldest first
     anchor: Float32[np.ndarray, "b c 1 h w"]  # long-term: of the first frame, kept
+    image: UInt8[np.ndarray, "H W 3"] | None = None  # that frame, where it is read as pixels
 
 
 def remember(memory: Memory | None, frames: Frames, num_cond_frames: int) -> Memory:
@@ -125,3 +126,17 @@ class Chunk:
 
 
 Event = Notice | StepDone | Chunk
+
+
+def memory_after(
+    memory: Memory | LatentMemory | None, chunk: Chunk, num_cond_frames: int
+) -> Memory | LatentMemory:
+    """What a chunk leaves for the next one: its own memory, or its last frames.
+
+    Args:
+        memory: before the chunk.
+    """
+    if chunk.memory is not None:
+        return chunk.memory
+    assert not isinstance(memory, LatentMemory)
+    return remember(memory, chunk.frames, num_cond_frames)

@@ -150,7 +150,7 @@ class Generator:
         """The same for one of the methods that the paper's is compared with."""
         from t2v.baselines.streaming import begin, stream
 
-        draw = _drawing(preset, partial(stream, baseline), Memory)
+        draw = _drawing(preset, partial(stream, baseline), baseline.memory_kind)
         return cls(preset, draw, partial(_refuse_refiner, preset), partial(begin, baseline))
 
     def configure(

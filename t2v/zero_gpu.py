@@ -25,7 +25,7 @@ from t2v.events import (
     Notice,
     ResumeState,
     Start,
-    remember,
+    memory_after,
 )
 from t2v.generator import StreamFn
 from t2v.settings.chunking import PAPER_CHUNKING, Chunking
@@ -133,21 +133,13 @@ def stream_in_slices(
                         continue
                     reported.add(event)
                 if isinstance(event, Chunk):
-                    memory = after(event, memory, chunking)
+                    memory = memory_after(memory, event, chunking.overlap)
                     first_chunk = event.index + 1
                 yield event
         finally:
             events.close()
         if first_chunk < end:
             raise RunError(f"the GPU was taken back before chunk {first_chunk} was done")
-
-
-def after(chunk: Chunk, memory: AnyMemory | None, chunking: Chunking) -> AnyMemory:
-    """What a chunk leaves for the next one."""
-    if chunk.memory is not None:
-        return chunk.memory
-    assert not isinstance(memory, LatentMemory)
-    return remember(memory, chunk.frames, chunking.overlap)
 
 
 def draw_slice(

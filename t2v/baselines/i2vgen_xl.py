@@ -26,7 +26,6 @@ from t2v.baselines.text_to_image import TextToImage, load_text_to_image
 from t2v.events import Frames
 from t2v.media.images import Picture
 from t2v.models.encoders import TextEncoder
-from t2v.pipeline.conditioning import EncodedPrompts
 from t2v.pipeline.denoising import Step
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
@@ -71,13 +70,7 @@ class I2VGenXL(Framewise, Continuing):
         prompt_embeds: Tensor,  # noqa: ARG002 - the other model has a text encoder of its own
         image: Frames | None,
     ) -> Frames:
-        if image is not None:
-            return image
-        self.use("first_text_encoder")
-        encode = self.first_image.text_encoder.encode
-        prompts = EncodedPrompts(encode, config, guidance_scale=1)
-        self.use("first_unet", "first_autoencoder")
-        return self.first_image.draw(config, prompts.of_chunk(0), self.frame_size, self.device)
+        return self.first_image.draw_prompt(self, config) if image is None else image
 
     def draw(
         self,

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from t2v.events import Frames, Stage
+from t2v.events import Frames, LatentMemory, Memory, Stage
 from t2v.models.encoders import TextEncoder
 from t2v.models.latent_preview import LatentPreview, colour_fields
 from t2v.pipeline.conditioning import EncodedPrompts
@@ -26,6 +26,8 @@ class Baseline(ABC):
     """
 
     reads_text = True  # at every step; otherwise no negative prompt either
+    reads_negative = True  # what a video is not to show; a distilled model does not
+    memory_kind: type[Memory] | type[LatentMemory] = Memory  # what its chunks leave for the next
     together: tuple[tuple[str, ...], ...] = ()  # networks that run at the same time
     # Peak bytes without the weights, per latent pixel: of a step, for each latent in time; and of
     # decoding, for all frames that are decoded together. Counted on the meta device.
@@ -94,6 +96,13 @@ class Baseline(ABC):
     def latents_together(self) -> int:
         """Latents, over time, of one denoising; where it depends on the video, by default."""
 
+    def noise(self, config: GenerationConfig, index: int, channels: int, *details: str) -> Tensor:
+        """The noise (1, c, f, h, w) that a chunk begins with, whatever the device."""
+        generator = chunk_generator(config, index, *details)
+        height, width = (side // self.downsampling for side in self.frame_size)
+        shape = (1, channels, self.latents_together, height, width)
+        return torch.randn(shape, generator=generator).to(self.device)
+
 
 class Continuing(Baseline):
     """Draws chunks, each of which continues the last `chunking.overlap` frames of the video.
@@ -133,12 +142,48 @@ class Continuing(Baseline):
             known: the frames that it continues, and draws again as its first ones.
         """
 
-    def noise(self, config: GenerationConfig, index: int, channels: int, *details: str) -> Tensor:
-        """The noise (1, c, f, h, w) that a chunk begins with, whatever the device."""
-        generator = chunk_generator(config, index, *details)
-        height, width = (side // self.downsampling for side in self.frame_size)
-        shape = (1, channels, self.latents_together, height, width)
-        return torch.randn(shape, generator=generator).to(self.device)
+
+class Remembering(Baseline):
+    """Draws chunks that continue latents of the video, which are remembered with its first frame.
+
+    The memory has a constant size. `chunking.overlap` is 1 for the first frame, which begins them.
+    """
+
+    memory_kind = LatentMemory
+
+    @property
+    def latents_together(self) -> int:
+        return self.num_latents(self.chunking.new_frames)
+
+    @abstractmethod
+    def begin(self, config: GenerationConfig, image: Frames | None) -> LatentMemory:
+        """The memory before the first chunk.
+
+        Args:
+            image: one frame that the video is to begin with, if the user gave one.
+        """
+
+    @abstractmethod
+    def memory_of(self, config: GenerationConfig, frames: Frames) -> LatentMemory:
+        """The memory of a video that has had these frames, one or as many as the first chunk."""
+
+    @abstractmethod
+    def draw(
+        self, config: GenerationConfig, index: int, prompt_embeds: Tensor, memory: LatentMemory
+    ) -> Iterator[Step]:
+        """Yields the new latents (1, c, f, h, w) of a chunk after every denoising step."""
+
+    @abstractmethod
+    def remember(self, memory: LatentMemory, latents: Tensor) -> LatentMemory:
+        """The memory after a chunk."""
+
+    @abstractmethod
+    def new_frames(self, memory: LatentMemory, index: int) -> Frames:
+        """The frames that a chunk adds, decoded from the memory after it.
+
+        Raises:
+            FloatingPointError: pixels are no numbers.
+        """
 
 
 class WholeVideo(Baseline):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
+from t2v.baselines.framepack_loading import load_framepack
 from t2v.baselines.freenoise import load_freenoise
 from t2v.baselines.i2vgen_xl import load_i2vgen_xl
 from t2v.baselines.interface import Baseline
@@ -26,10 +27,14 @@ LOADERS: dict[BaseName, Callable[[Preset, torch.dtype], Baseline]] = {
     "i2vgen_xl": load_i2vgen_xl,
     "sparsectrl": load_sparsectrl,
     "freenoise": load_freenoise,
+    "framepack": load_framepack,
     "skyreels_v2": load_skyreels,
 }
 # What networks compute in on a GPU, where it is not float16: as they were trained.
-PRECISIONS: dict[BaseName, torch.dtype] = {"skyreels_v2": torch.bfloat16}
+PRECISIONS: dict[BaseName, torch.dtype] = {
+    "framepack": torch.bfloat16,
+    "skyreels_v2": torch.bfloat16,
+}
 
 
 def load_baseline(

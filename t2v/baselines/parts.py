@@ -14,10 +14,12 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from t2v.errors import CheckpointError
 from t2v.models.encoders import TextEncoder
-from t2v.models.networks import read_json
+from t2v.models.networks import from_config, read_json
+from t2v.models.shards import load_shards
 
 
 Model = TypeVar("Model", bound=nn.Module)
+Large = TypeVar("Large", bound=ModelMixin)
 Text = TypeVar("Text", bound=TextEncoder)
 # Indices that old files hold, and that models compute by themselves now.
 COMPUTED = "position_ids"
@@ -53,17 +55,32 @@ def load_model(kind: type[Model], folder: Path, dtype: torch.dtype) -> Model:
     return model
 
 
-def load_text_encoder(kind: type[Text], folder: Path, dtype: torch.dtype) -> Text:
+def load_large_model(kind: type[Large], folder: Path, dtype: torch.dtype) -> Large:
+    """Loads a large model of diffusers file by file, without random weights before.
+
+    Raises:
+        CheckpointError: its files are missing or damaged, or do not fit together.
+    """
+    builder: Any = kind  # a ConfigMixin as well
+    with torch.device("meta"):
+        model: Large = from_config(builder, folder)
+    load_shards(model, folder, lambda _: dtype)
+    model.requires_grad_(False).eval()
+    return model
+
+
+def load_text_encoder(kind: type[Text], folder: Path, dtype: torch.dtype, number: str = "") -> Text:
     """Loads CLIP's text model and its tokenizer.
 
     Args:
         kind: how the embeddings of the text model are read.
+        number: "_2" where it is the second text encoder in the folder.
 
     Raises:
         CheckpointError: files are missing or damaged.
     """
-    model = load_model(CLIPTextModel, folder / "text_encoder", dtype)
-    place = folder / "tokenizer"
+    model = load_model(CLIPTextModel, folder / f"text_encoder{number}", dtype)
+    place = folder / f"tokenizer{number}"
     try:
         tokenizer = CLIPTokenizer.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError, TypeError) as error:

@@ -5,12 +5,20 @@ from dataclasses import replace
 
 import torch
 
-from t2v.baselines.interface import Baseline, Continuing, WholeVideo
+from t2v.baselines.drawing import draw_video
+from t2v.baselines.interface import Baseline, Remembering, WholeVideo
 from t2v.errors import ConfigError
-from t2v.events import Chunk, Event, Frames, Memory, Notice, Stage, Start, StepDone, remember
-from t2v.pipeline.conditioning import EncodedPrompts
-from t2v.pipeline.denoising import check_finite, finite_pixels
-from t2v.pipeline.offload import memory_in_use
+from t2v.events import (
+    Chunk,
+    Event,
+    Frames,
+    LatentMemory,
+    Memory,
+    Notice,
+    Start,
+    memory_after,
+    remember,
+)
 from t2v.pipeline.retry import draw_offloaded
 from t2v.pipeline.streaming_t2v import prompt_notices
 from t2v.settings.config import GenerationConfig
@@ -20,7 +28,7 @@ def stream(
     baseline: Baseline,
     config: GenerationConfig,
     first_chunk: int = 0,
-    memory: Memory | None = None,
+    memory: Memory | LatentMemory | None = None,
     image: Frames | None = None,
 ) -> Generator[Event, None, None]:
     """Yields a StepDone per denoising step, and each Chunk as soon as it is decoded.
@@ -40,18 +48,19 @@ def stream(
     if (first_chunk == 0) != (memory is None):
         raise ConfigError("first_chunk and memory belong together: give both to resume a video")
     check_size(baseline, config)
-    for frames in (image, memory.cond_frames if memory else None):
+    for frames in (image, frames_in(memory)):
         if frames is not None:
             check_frames(baseline, frames)
     yield from map(Notice, baseline.notices)
-    read = config if baseline.reads_text else replace(config, negative_prompt="")
-    scale = config.guidance_scale if baseline.reads_text else 1
+    reads_two = baseline.reads_text and baseline.reads_negative
+    read = config if reads_two else replace(config, negative_prompt="")
+    scale = config.guidance_scale if reads_two else 1
     yield from prompt_notices(baseline.name, baseline.text_encoder, read, scale)
     overlap = baseline.chunking.overlap
     yield from draw_offloaded(
         baseline.offloader,
         lambda chunk, remembered: draw_video(baseline, config, chunk, remembered, image),
-        lambda before, chunk: remember(before, chunk.frames, overlap),
+        lambda before, chunk: memory_after(before, chunk, overlap),
         first_chunk,
         memory,
     )
@@ -87,8 +96,17 @@ def begin(
     frames = start.frames[-length:]
     yield Chunk(stage="initialization", index=0, start_frame=0, frames=frames)
     if config.num_chunks > 1:
-        memory = remember(None, frames, baseline.chunking.overlap)
-        yield from stream(baseline, config, 1, memory)
+        yield from stream(baseline, config, 1, memory_of_clip(baseline, config, frames))
+
+
+@torch.inference_mode()
+def memory_of_clip(
+    baseline: Baseline, config: GenerationConfig, frames: Frames
+) -> Memory | LatentMemory:
+    """What is remembered of frames that are the first chunk."""
+    if isinstance(baseline, Remembering):
+        return baseline.memory_of(config, frames)
+    return remember(None, frames, baseline.chunking.overlap)
 
 
 def check_size(baseline: Baseline, config: GenerationConfig) -> None:
@@ -105,6 +123,13 @@ def check_size(baseline: Baseline, config: GenerationConfig) -> None:
         )
 
 
+def frames_in(memory: Memory | LatentMemory | None) -> Frames | None:
+    """Frames that a memory holds."""
+    if isinstance(memory, Memory):
+        return memory.cond_frames
+    return None if memory is None or memory.image is None else memory.image[None]
+
+
 def check_frames(baseline: Baseline, frames: Frames) -> None:
     """Refuses frames of another size.
 
@@ -117,70 +142,3 @@ def check_frames(baseline: Baseline, frames: Frames) -> None:
             f"the frames to go on from must have {height} x {width} pixels for the "
             f"{baseline.name} preset, and have {frames.shape[1]} x {frames.shape[2]}"
         )
-
-
-@torch.inference_mode()
-def draw_video(
-    baseline: Baseline,
-    config: GenerationConfig,
-    first_chunk: int,
-    memory: Memory | None,
-    image: Frames | None = None,
-) -> Generator[Event, None, None]:
-    """Yields what `stream` does, for the chunks from `first_chunk` on."""
-    prompts = baseline.encode_prompts(config)
-    if isinstance(baseline, WholeVideo):
-        yield from draw_at_once(baseline, config, first_chunk, prompts)
-        return
-    assert isinstance(baseline, Continuing)
-    overlap = baseline.chunking.overlap
-    for index in range(first_chunk, config.num_chunks):
-        embeds = prompts.of_chunk(index)
-        stage: Stage = "streaming_t2v" if index else "initialization"
-        if memory is None:
-            known = baseline.first_frames(config, embeds, image)
-        else:
-            known = memory.cond_frames
-        num_known = overlap if index else 0  # frames that the video has already
-        first_new = baseline.num_latents(num_known)
-        for number, (latents, x0) in enumerate(
-            baseline.draw(config, index, embeds, known), start=1
-        ):
-            yield StepDone(
-                stage=stage,
-                chunk_index=index,
-                step=number,
-                num_steps=config.num_inference_steps,
-                picture=baseline.preview(x0[0, :, first_new]),
-                **memory_in_use(baseline.device),
-            )
-        check_finite(latents, stage, index)
-        with finite_pixels(stage, index):
-            frames = baseline.decode(latents)[num_known:]
-        start_frame = baseline.chunking.num_frames(index)
-        yield Chunk(stage=stage, index=index, start_frame=start_frame, frames=frames)
-        memory = remember(memory, frames, overlap)
-
-
-def draw_at_once(
-    baseline: WholeVideo, config: GenerationConfig, first_chunk: int, prompts: EncodedPrompts
-) -> Generator[Event, None, None]:
-    """Yields the steps of the whole video as those of the next chunk, then chunk after chunk."""
-    chunking = baseline.chunking
-    stage: Stage = "streaming_t2v" if first_chunk else "initialization"
-    for number, (latents, x0) in enumerate(baseline.draw_all(config, prompts), start=1):
-        yield StepDone(
-            stage=stage,
-            chunk_index=first_chunk,
-            step=number,
-            num_steps=config.num_inference_steps,
-            picture=baseline.preview(x0[0, :, chunking.num_frames(first_chunk)]),
-            **memory_in_use(baseline.device),
-        )
-    check_finite(latents, stage, first_chunk)
-    for index in range(first_chunk, config.num_chunks):
-        stage = "streaming_t2v" if index else "initialization"
-        start, stop = chunking.num_frames(index), chunking.num_frames(index + 1)
-        with finite_pixels(stage, index):
-            frames = baseline.decode(latents[:, :, start:stop])
-        yield Chunk(stage=stage, index=index, start_frame=start, frames=frames)

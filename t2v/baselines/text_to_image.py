@@ -12,11 +12,12 @@ from diffusers.models import AutoencoderKL, UNet2DConditionModel
 from diffusers.schedulers import EulerDiscreteScheduler
 from torch import Tensor, nn
 
-from t2v.baselines.interface import chunk_generator, to_frames
+from t2v.baselines.interface import Baseline, chunk_generator, to_frames
 from t2v.baselines.parts import load_model, load_text_encoder, scheduler_config
 from t2v.events import Frames
 from t2v.media.images import resize
 from t2v.models.encoders import OpenClipTextEncoder
+from t2v.pipeline.conditioning import EncodedPrompts
 from t2v.pipeline.denoising import finite_pixels
 from t2v.settings.config import GenerationConfig
 from t2v.settings.sizes import fit_area
@@ -57,6 +58,20 @@ class TextToImage:
     @property
     def _downsampling(self) -> int:
         return 2 ** (len(self.autoencoder.config["block_out_channels"]) - 1)
+
+    def draw_prompt(self, baseline: Baseline, config: GenerationConfig) -> Frames:
+        """Draws the image of a video's first prompt, as one frame.
+
+        Args:
+            baseline: that has these networks, and reads prompts with another text encoder.
+
+        Raises:
+            NotFiniteError: its pixels are no numbers.
+        """
+        baseline.use("first_text_encoder")
+        prompts = EncodedPrompts(self.text_encoder.encode, config, guidance_scale=1)
+        baseline.use("first_unet", "first_autoencoder")
+        return self.draw(config, prompts.of_chunk(0), baseline.frame_size, baseline.device)
 
     def draw(
         self,

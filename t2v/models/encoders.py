@@ -15,6 +15,7 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPVisionModelWithProjection,
+    LlamaModel,
     PreTrainedTokenizerFast,
     UMT5EncoderModel,
 )
@@ -31,7 +32,7 @@ class TextEncoder(nn.Module):
 
     def __init__(
         self,
-        model: CLIPTextModelWithProjection | CLIPTextModel | UMT5EncoderModel,
+        model: CLIPTextModelWithProjection | CLIPTextModel | UMT5EncoderModel | LlamaModel,
         tokenizer: PreTrainedTokenizerFast,
     ):
         super().__init__()

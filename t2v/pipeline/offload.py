@@ -5,8 +5,8 @@ Three memory profiles, from fast to small:
 * full: all networks stay on the GPU.
 * balanced: only the networks of the current part are on the GPU. A video has few parts (text, first
   chunk, anchor, all further chunks), so little is moved and little time is lost.
-* low: the UNets are loaded layer by layer, as each layer runs. Every step moves all of them twice,
-  because the two texts of guidance are computed one after the other.
+* low: the largest networks are loaded layer by layer, as each layer runs. Every step moves a UNet
+  twice, because the two texts of guidance are computed one after the other.
 """
 
 import os
@@ -25,7 +25,16 @@ from t2v.models.eight_bit import is_packed
 
 PROFILES = ("full", "balanced", "low")
 # Layer by layer in the low profile.
-STREAMED = ("unet", "controlnet", "extractor", "first_unet", "refiner", "transformer", "umt5")
+STREAMED = (
+    "unet",
+    "controlnet",
+    "extractor",
+    "first_unet",
+    "refiner",
+    "transformer",
+    "umt5",
+    "llama",
+)
 RESIDENT = ("autoencoder",)  # never offloaded: small, and used between all others
 PARTS = (  # networks that run together
     ("text_encoder",),

@@ -1,7 +1,7 @@
 """Drawing a video on from a chunk: of an interrupted video, or where the GPU's memory ran out."""
 
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import Any
 
 import torch
 
@@ -10,7 +10,7 @@ from t2v.events import Chunk, Event, Notice
 from t2v.pipeline.offload import Offloader, downgrade_profile, lower_profile
 
 
-Remembered = TypeVar("Remembered")
+Remembered = Any  # what the loop over chunks keeps between them
 
 
 def check_resumed(first_chunk: int, memory: object, *, may_begin_with_memory: bool = False) -> None:

@@ -1,8 +1,8 @@
 """The frame store: the frames of a run without loss, so that it can resume with the same frames.
 
 memory/00000016.npz          the frames of the chunk that starts at frame 16. The last chunk holds
-                             the conditioning frames, the first one the anchor frame. With Helios,
-                             whose memory is latents, also both memories after that chunk
+                             the conditioning frames, the first one the anchor frame. Where the
+                             memory is latents (Helios, FramePack), also that after the chunk
        refiner-00000040.npz  the state of the refiner after it has read 40 frames
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,8 +60,8 @@ class FrameStore:
 
     def save(self, start_frame: int, frames: Frames, memory: LatentMemory | None = None) -> None:
         """Saves the frames of a chunk, and the memory after it if its frames do not hold that."""
-        latents = {} if memory is None else {"history": memory.history, "anchor": memory.anchor}
-        self._save(self._path(start_frame), {"frames": frames} | latents)
+        remembered = {} if memory is None else array_fields(memory)
+        self._save(self._path(start_frame), {"frames": frames} | remembered)
 
     def read(self, start_frame: int) -> Frames:
         """The frames of the chunk that begins at `start_frame`.
@@ -124,10 +125,9 @@ class FrameStore:
         return Memory(cond_frames.copy(), self.read(0)[0].copy())
 
     def save_refiner(self, state: RefinerState) -> None:
-        values = {field.name: getattr(state, field.name) for field in fields(state)}
         path = self.folder / f"refiner-{state.num_frames:08d}.npz"
         # Noise cannot be compressed: it is not worth the time.
-        self._save(path, {k: v for k, v in values.items() if v is not None}, compress=False)
+        self._save(path, array_fields(state), compress=False)
         for old in self._refiner_paths()[:-MAX_REFINER_STATES]:
             old.unlink()
 
@@ -170,6 +170,12 @@ class FrameStore:
             (np.savez_compressed if compress else np.savez)(file, **values)
 
 
+def array_fields(state: LatentMemory | RefinerState) -> dict[str, Any]:
+    """What is stored of a state, by the names of its fields."""
+    values = {field.name: getattr(state, field.name) for field in fields(state)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def read_latents(path: Path) -> LatentMemory | None:
     """Reads the memory after a chunk, where it was stored; None if its frames hold it.
 
@@ -179,10 +185,14 @@ def read_latents(path: Path) -> LatentMemory | None:
     values = load_arrays(path)
     if "history" not in values:
         return None
-    arrays = [values["history"], values.get("anchor", np.empty(0))]
-    if not all(array.ndim == 5 and array.dtype == np.float32 for array in arrays):
+    history, anchor = values["history"], values.get("anchor", np.empty(0))
+    is_whole = all(array.ndim == 5 and array.dtype == np.float32 for array in (history, anchor))
+    image = values.get("image")
+    if image is not None and (image.ndim != 3 or image.dtype != np.uint8 or image.shape[-1] != 3):
+        is_whole = False
+    if not is_whole:
         raise RunError(damaged(path))
-    return LatentMemory(*arrays)
+    return LatentMemory(history, anchor, image)
 
 
 def read_refiner(path: Path) -> RefinerState:

@@ -4,8 +4,8 @@ The paper's method, which `shapes` and `modelscope` have, remembers frames: the 
 8, the APM the first one. Helios remembers latents: a history of the last ones, and the first one.
 The settings of one pair of memories mean nothing to the other.
 
-The baselines are the methods that the paper compares itself with. Their only memory is the end of
-the video so far, which cannot be switched off.
+The baselines are methods to compare the paper's with. Their only memory is the end of the video so
+far (FramePack's also its first frame), which cannot be switched off.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,14 @@ from typing import Any, Literal
 
 
 BaseName = Literal[
-    "streaming_t2v", "helios", "svd", "i2vgen_xl", "sparsectrl", "freenoise", "skyreels_v2"
+    "streaming_t2v",
+    "helios",
+    "svd",
+    "i2vgen_xl",
+    "sparsectrl",
+    "freenoise",
+    "framepack",
+    "skyreels_v2",
 ]
 MemoryName = Literal["short", "long"]
 
@@ -97,6 +104,7 @@ BASES: dict[BaseName, Base] = {
             "scheduler/scheduler_config.json",
             *FIRST_IMAGE,
         ),
+        takes_image=True,
         clip_frames=(25, 25),
         is_baseline=True,
     ),
@@ -114,6 +122,7 @@ BASES: dict[BaseName, Base] = {
             "scheduler/scheduler_config.json",
             *FIRST_IMAGE,
         ),
+        takes_image=True,
         is_baseline=True,
     ),
     "sparsectrl": Base(
@@ -129,6 +138,7 @@ BASES: dict[BaseName, Base] = {
             "tokenizer/merges.txt",
             "scheduler/scheduler_config.json",
         ),
+        takes_image=True,
         is_baseline=True,
     ),
     "freenoise": Base(
@@ -143,6 +153,26 @@ BASES: dict[BaseName, Base] = {
             "tokenizer/merges.txt",
             "scheduler/scheduler_config.json",
         ),
+        is_baseline=True,
+    ),
+    "framepack": Base(
+        unused=NOT_OF_BASELINES | {"negative_prompt"},  # distilled with guidance
+        without={},
+        needed=(
+            "transformer/config.json",
+            "vae/config.json",
+            "text_encoder/config.json",
+            "tokenizer/tokenizer.json",
+            "text_encoder_2/config.json",
+            "tokenizer_2/vocab.json",
+            "tokenizer_2/merges.txt",
+            "scheduler/scheduler_config.json",
+            "image_encoder/config.json",
+            "feature_extractor/preprocessor_config.json",
+            *FIRST_IMAGE,
+        ),
+        takes_image=True,
+        clip_frames=(37, 37),
         is_baseline=True,
     ),
     "skyreels_v2": Base(

@@ -20,8 +20,15 @@ from tests.support.small_baselines import FRAME_SIZE, small_preset
 from tests.support.small_stack import new_stack
 
 
-NAMES = ("svd", "i2vgen-xl", "sparsectrl", "freenoise-animatediff", "skyreels-v2")
-PRESETS = ("svd", "i2vgen-xl", "sparsectrl", "freenoise", "skyreels-v2")
+NAMES = (
+    "svd",
+    "i2vgen-xl",
+    "sparsectrl",
+    "freenoise-animatediff",
+    "framepack",
+    "skyreels-v2",
+)
+PRESETS = ("svd", "i2vgen-xl", "sparsectrl", "freenoise", "framepack", "skyreels-v2")
 
 
 @pytest.fixture
@@ -56,17 +63,17 @@ def test_baselines_are_measured_beside_the_paper_s_method(only_these, monkeypatc
             measures["measures"]["adherence"]["reason"] == "the probe knows frames of another size"
         )
     report = json.loads((tmp_path / "table1" / "report.json").read_text())
-    assert [report["arms"][name]["kind"] for name in NAMES] == ["baseline"] * 5
+    assert [report["arms"][name]["kind"] for name in NAMES] == ["baseline"] * len(NAMES)
     assert all(report["metrics"]["warp_error"]["arms"][name]["value"] > 0 for name in NAMES)
     table = (tmp_path / "table1" / "table.md").read_text()
-    assert table.count("random weights: its numbers mean nothing") == 5
+    assert table.count("random weights: its numbers mean nothing") == len(NAMES)
     assert "stabilityai/stable-video-diffusion-img2vid@ae8391f7321b" in table
     assert "6069.7 (SparseCtrl)" in table
 
     lines = []
     monkeypatch.setattr("builtins.print", lambda line, **_: lines.append(line))
     assert cli.main(words) == 0
-    assert lines[0] == "6 videos, of which 6 are done already"
+    assert lines[0] == "7 videos, of which 7 are done already"
 
 
 def test_arms_without_weights_or_without_a_gpu_are_left_out(only_these, monkeypatch):

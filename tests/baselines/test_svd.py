@@ -38,14 +38,18 @@ def frames_of(events):
     return [event.frames for event in events if isinstance(event, Chunk)]
 
 
-@pytest.mark.parametrize("guidance_scale", [3.0, 1.0])
+@pytest.mark.parametrize(
+    ("name", "num_frames", "guidance_scale"),
+    [("svd", 5, 3.0), ("svd", 5, 1.0), ("svd-xt", 25, 3.0)],
+)
 def test_frames_are_those_of_the_pipeline_in_the_library(
-    baseline, config, picture, monkeypatch, guidance_scale
+    loaded, config, picture, monkeypatch, name, num_frames, guidance_scale
 ):
     """With our noise, because its one running generator cannot resume: the same bytes.
 
     The library continues the last frame in a second call.
     """
+    baseline = loaded(name)
     config = replace(config, guidance_scale=guidance_scale)
     ours = frames_of(begin(baseline, config, Start(picture, picture[None])))
     image = Image.fromarray(picture)
@@ -61,7 +65,7 @@ def test_frames_are_those_of_the_pipeline_in_the_library(
             image,
             height=FRAME_SIZE[0],
             width=FRAME_SIZE[1],
-            num_frames=5,
+            num_frames=num_frames,
             num_inference_steps=3,
             max_guidance_scale=guidance_scale,
             fps=7,
@@ -71,7 +75,7 @@ def test_frames_are_those_of_the_pipeline_in_the_library(
         ).frames
         theirs.append((frames * 255).round()[min(index, 1) :])
         image = Image.fromarray(theirs[-1][-1].astype(np.uint8))
-    assert [len(frames) for frames in ours] == [5, 4]
+    assert [len(frames) for frames in ours] == [num_frames, num_frames - 1]
     assert min(frames.std() for frames in ours) > 5
     assert all(np.array_equal(*pair) for pair in zip(ours, theirs, strict=True))
 

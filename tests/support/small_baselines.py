@@ -5,10 +5,13 @@ from dataclasses import replace
 
 from diffusers import (
     AutoencoderKL,
+    AutoencoderKLHunyuanVideo,
     AutoencoderKLTemporalDecoder,
     AutoencoderKLWan,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    HunyuanVideoFramepackTransformer3DModel,
     I2VGenXLUNet,
     MotionAdapter,
     PNDMScheduler,
@@ -18,19 +21,29 @@ from diffusers import (
     UNetSpatioTemporalConditionModel,
     UniPCMultistepScheduler,
 )
+from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video_framepack import (
+    DEFAULT_PROMPT_TEMPLATE,
+)
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    LlamaConfig,
+    LlamaModel,
+    PreTrainedTokenizerFast,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+    SiglipVisionModel,
     UMT5Config,
     UMT5EncoderModel,
 )
 
 from t2v.settings.chunking import Chunking
 from t2v.settings.presets import list_presets
-from tests.support.small_helios import UMT5
+from tests.support.small_helios import UMT5, WORDS
 from tests.support.small_helios import write_tokenizer as write_word_tokenizer
 from tests.support.small_stack import randomize
 
@@ -141,6 +154,33 @@ CONTROLNET = {
     "motion_num_attention_heads": 2,
     "conditioning_embedding_out_channels": (8,),
 }
+FRAMEPACK = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "num_refiner_layers": 1,
+    "mlp_ratio": 1.5,
+    "text_embed_dim": 20,
+    "pooled_projection_dim": TEXT_DIM,
+    "rope_axes_dim": (4, 4, 4),
+    "image_proj_dim": 14,
+    # as published
+    "has_image_proj": True,
+    "has_clean_x_embedder": True,
+    "guidance_embeds": True,
+}
+HUNYUAN_VAE = {
+    "latent_channels": 4,
+    "block_out_channels": (4, 8, 8),
+    "down_block_types": ("HunyuanVideoDownBlock3D",) * 3,
+    "up_block_types": ("HunyuanVideoUpBlock3D",) * 3,
+    "layers_per_block": 1,
+    "norm_num_groups": 2,
+    "spatial_compression_ratio": 2,  # a file's 8, but 4 frames a latent as there
+}
 SKYREELS = {
     "num_attention_heads": 2,
     "attention_head_dim": 12,
@@ -165,19 +205,21 @@ WAN_VAE = {  # 4 frames a latent, but 4 pixels instead of 8
 FLOW_SCHEDULE = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0}
 CHUNKS = {  # small ones, by preset
     "svd": Chunking(5, 1),
-    "svd-xt": Chunking(7, 1),
+    "svd-xt": Chunking(25, 1),  # its own
     "i2vgen-xl": Chunking(5, 1),
     "sparsectrl": Chunking(6, 2),
     "freenoise": Chunking(8, 0),  # windows of 8 frames, 4 apart
+    "framepack": Chunking(13, 1),  # 3 latents
     "skyreels-v2": Chunking(13, 5),  # 4 latents, of which 2 are known
 }
 
 # One preset of each base.
-STREAMED = ("svd", "i2vgen-xl", "sparsectrl", "skyreels-v2")
-DENOISERS = {"skyreels-v2": "transformer"}  # the network that runs in every step, if not "unet"
+STREAMED = ("svd", "i2vgen-xl", "sparsectrl", "framepack", "skyreels-v2")
+# The network that runs in every step, if not "unet".
+DENOISERS = {"framepack": "transformer", "skyreels-v2": "transformer"}
 
 
-def write_tokenizer(folder):
+def write_tokenizer(folder, max_tokens):
     """CLIP's two files, for a vocabulary of letters."""
     folder.mkdir(parents=True)
     tokens = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), *SPECIAL]
@@ -186,7 +228,7 @@ def write_tokenizer(folder):
     (folder / "merges.txt").write_text("#version: 0.2\n")
     config = {
         "tokenizer_class": "CLIPTokenizer",
-        "model_max_length": MAX_TOKENS,
+        "model_max_length": max_tokens,
         "bos_token": SPECIAL[0],
         "eos_token": SPECIAL[1],
         "pad_token": SPECIAL[1],
@@ -196,20 +238,68 @@ def write_tokenizer(folder):
     return len(tokens)
 
 
-def write_text_encoder(folder, seed):
-    num_tokens = write_tokenizer(folder / "tokenizer")
+def write_text_encoder(folder, seed, number="", max_tokens=MAX_TOKENS):
+    num_tokens = write_tokenizer(folder / f"tokenizer{number}", max_tokens)
     config = CLIPTextConfig(
         vocab_size=num_tokens,
         hidden_size=TEXT_DIM,
         intermediate_size=20,
         num_hidden_layers=2,
         num_attention_heads=3,
-        max_position_embeddings=MAX_TOKENS,
+        max_position_embeddings=max_tokens,
         bos_token_id=num_tokens - 2,
         eos_token_id=num_tokens - 1,
         pad_token_id=num_tokens - 1,
     )
-    randomize(CLIPTextModel(config), seed).save_pretrained(folder / "text_encoder")
+    randomize(CLIPTextModel(config), seed).save_pretrained(folder / f"text_encoder{number}")
+
+
+def write_llama(folder, seed):
+    """Llama, and a tokenizer of words: those of its template, and a few more."""
+    template = DEFAULT_PROMPT_TEMPLATE["template"]
+    pieces = Regex(r"<\|\w+\|>|\w+|[^\w\s]|\n+")
+    splitter = pre_tokenizers.Split(pieces, behavior="removed", invert=True)
+    words = [word for word, _ in splitter.pre_tokenize_str(template.format(""))]
+    tokens = list(dict.fromkeys(["<bos>", "<pad>", "<unk>", *words, *WORDS]))
+    tokenizer = Tokenizer(
+        models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = splitter
+    # As many before the prompt as Llama's own has.
+    before = len(splitter.pre_tokenize_str(template.partition("{}")[0]))
+    start = ["<bos>"] * (DEFAULT_PROMPT_TEMPLATE["crop_start"] - before)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=[*start, "$A"], special_tokens=[("<bos>", 0)]
+    )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<bos>", pad_token="<pad>", unk_token="<unk>"
+    )
+    wrapped.save_pretrained(folder / "tokenizer")
+    config = LlamaConfig(
+        vocab_size=len(tokens),
+        hidden_size=FRAMEPACK["text_embed_dim"],
+        intermediate_size=22,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        pad_token_id=1,
+    )
+    randomize(LlamaModel(config), seed).save_pretrained(folder / "text_encoder")
+
+
+def write_siglip(folder, seed):
+    config = SiglipVisionConfig(
+        hidden_size=FRAMEPACK["image_proj_dim"],
+        intermediate_size=18,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=384,
+        patch_size=128,
+    )
+    randomize(SiglipVisionModel(config), seed).save_pretrained(folder / "image_encoder")
+    SiglipImageProcessor(size={"height": 384, "width": 384}).save_pretrained(
+        folder / "feature_extractor"
+    )
 
 
 def write_image_encoder(folder, seed, projection_dim=IMAGE_DIM):
@@ -270,6 +360,22 @@ def write_sparsectrl(folder):
     randomize(SparseControlNetModel(**CONTROLNET), 35).save_pretrained(folder)
 
 
+def write_framepack(folder):
+    network = randomize(HunyuanVideoFramepackTransformer3DModel(**FRAMEPACK), 41)
+    network.save_pretrained(folder, max_shard_size="40KB")  # in parts, as published
+
+
+def write_hunyuan_video(folder):
+    randomize(AutoencoderKLHunyuanVideo(**HUNYUAN_VAE), 42).save_pretrained(folder / "vae")
+    write_llama(folder, 43)
+    write_text_encoder(folder, 44, "_2", max_tokens=77)
+    FlowMatchEulerDiscreteScheduler(shift=7.0).save_pretrained(folder / "scheduler")
+
+
+def write_flux_redux(folder):
+    write_siglip(folder, 45)
+
+
 def write_skyreels(folder):
     transformer = randomize(SkyReelsV2Transformer3DModel(**SKYREELS), 41)
     transformer.save_pretrained(folder / "transformer")
@@ -281,6 +387,9 @@ def write_skyreels(folder):
 
 
 WRITERS = {
+    "lllyasviel/FramePack_F1_I2V_HY_20250503": write_framepack,
+    "hunyuanvideo-community/HunyuanVideo": write_hunyuan_video,
+    "lllyasviel/flux_redux_bfl": write_flux_redux,
     "ali-vilab/i2vgen-xl": write_i2vgen_xl,
     "stable-diffusion-v1-5/stable-diffusion-v1-5": write_stable_diffusion,
     "guoyww/animatediff-motion-adapter-v1-5-3": write_motion_adapter,

@@ -27,7 +27,7 @@ OTHERS = [other for other in READERS if other != ENGLISH]
 # Names, not words: the page has them in every language.
 NAMES = {"Longtake", "CAM", "APM", "GIF", "JSON", "GPU", "Helios", "ModelScope", "Shapes"}
 NAMES |= {"zeroscope", "ffmpeg", "ffprobe", "json", "zip", "StreamingT", "shapes", "UTC"}
-NAMES |= {"SVD", "VGen", "SparseCtrl", "FreeNoise", "SkyReels", "Transformer"}
+NAMES |= {"SVD", "VGen", "SparseCtrl", "FreeNoise", "FramePack", "SkyReels", "Transformer"}
 
 
 def in_chinese(text: str) -> bool:

@@ -183,6 +183,9 @@ ARMS: dict[str, Arm] = {
     "freenoise-animatediff": baseline(
         "freenoise", 1.3, "FreeNoise itself, on AnimateDiff: the whole video at once", whole=True
     ),
+    "framepack": baseline(
+        "framepack", 1.8, "FramePack F1 on HunyuanVideo, with its first frame and last 19 latents"
+    ),
     "skyreels-v2": baseline(
         "skyreels-v2", 22.0, "SkyReels-V2 Diffusion Forcing 1.3B, continued from its last 17 frames"
     ),

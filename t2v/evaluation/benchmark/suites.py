@@ -17,7 +17,8 @@ BASELINES = (
     "i2vgen-xl",
     "sparsectrl",
     "freenoise-animatediff",
-    "skyreels-v2",  # newer than the paper
+    "framepack",
+    "skyreels-v2",  # like FramePack newer than the paper
 )
 TWINS = (
     "cam-twin",
