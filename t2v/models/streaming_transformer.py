@@ -109,7 +109,7 @@ def run_block(
     )
 
 
-class StreamingTransformer(TokenEncoder, StreamingBase):
+class StreamingTransformer(TokenEncoder, StreamingBase):  # type: ignore[misc] # as in its base
     """A text-to-video transformer that the CAM and the APM act on."""
 
     kind = "transformer"

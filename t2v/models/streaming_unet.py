@@ -27,7 +27,7 @@ from t2v.models.streaming_base import StreamingBase, check_cam
 from t2v.models.video_unet import EncoderOutput, Timestep, VideoUNet, with_arguments_of
 
 
-class StreamingUNet(StreamingBase, VideoUNet):
+class StreamingUNet(StreamingBase, VideoUNet):  # type: ignore[misc] # as in its base
     """A VideoUNet that the CAM and the APM act on.
 
     Untrained memories change nothing: with a stock UNet's weights it computes what that UNet does.

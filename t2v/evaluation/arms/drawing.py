@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from torch import nn
+
 from t2v.evaluation.arms import baselines, continuation, controls, refined, replacement, windowed
 from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.arms.task import Draw
