@@ -9,6 +9,7 @@ from tests.support.browser_steps import (
     live_time,
     pictures_until,
     run_of,
+    step_until,
     wait_for_state,
 )
 from tests.support.fakes import PaintingStream, StepGate
@@ -21,13 +22,6 @@ def num_done(page, number):
     page.wait_for_function(
         f"document.querySelectorAll('.timeline .done').length === {number}", timeout=40 * SECOND
     )
-
-
-def step_until(page, steps, is_seen):
-    """Lets a run that waits at its gate take steps: it obeys between two of them."""
-    while not is_seen():
-        steps.release()
-        page.wait_for_timeout(1 * SECOND)
 
 
 def test_a_video_is_edited_regenerated_and_extended(serve, visit):

@@ -12,6 +12,7 @@ from tests.support.browser_steps import (
     live_time,
     open_settings,
     run_of,
+    step_until,
     wait_for_state,
 )
 from tests.support.fakes import (
@@ -100,13 +101,13 @@ def test_the_refined_video_follows_the_preview_in_a_second_player(serve, visit, 
 
 
 def test_stop_keeps_both_videos(serve, visit, tmp_path):
-    stream, refiner = PaintingStream(seconds_per_step=0.2), PaintedRefiner(0.2)
-    url, worker = serve(stream, refiner)
+    steps = StepGate(40)
+    url, worker = serve(PaintingStream(gate=steps), PaintedRefiner())
     page = visit(url)
-    ask(page, chunks=2000, refine=True)
+    ask(page, chunks=200, refine=True)
     page.wait_for_function("document.querySelector('#refined-live video')?.currentTime > 0.3")
     page.get_by_role("button", name="Stop").click()
-    wait_for_state(page, "stopped")
+    step_until(page, steps, page.locator(".status.stopped").is_visible)
     record = worker.record(run_of(page))
     preview = download(page, tmp_path / "video.mp4")
     refined = download(page, tmp_path / "refined.mp4", "#refined-download")

@@ -69,6 +69,13 @@ def pictures_until(page, is_over, screen="#screen") -> list[tuple[int, int]]:
     return seen
 
 
+def step_until(page, steps, is_seen):
+    """Lets a run that waits at its gate take steps: it obeys between two of them."""
+    while not is_seen():
+        steps.release()
+        page.wait_for_timeout(1 * SECOND)
+
+
 def wait_for_state(page, state, seconds=60):
     page.locator(f".status.{state}").wait_for(timeout=seconds * SECOND)
 
