@@ -1,6 +1,7 @@
 """Steps of browser tests: ask for a video, wait for a state, download."""
 
 import re
+import time
 from io import BytesIO
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.support.fakes import read_number
 
 
 SECOND = 1000  # Playwright counts in milliseconds
+LONG = 120  # seconds, on a machine that does much else
 WITHOUT_MESSAGES = ".toast-wrap { visibility: hidden }"  # they lie over whatever is at the top
 
 
@@ -63,17 +65,21 @@ def seen_picture(page, screen="#screen") -> tuple[int, int]:
 def pictures_until(page, is_over, screen="#screen") -> list[tuple[int, int]]:
     """Numbers and seeds of the frames that a visitor sees, until something has happened."""
     seen = []
+    end = time.monotonic() + LONG
     while not seen or not is_over():
+        assert time.monotonic() < end
         seen.append(seen_picture(page, screen))
         page.wait_for_timeout(0.1 * SECOND)
     return seen
 
 
-def step_until(page, steps, is_seen):
+def step_until(page, steps, has_obeyed):
     """Lets a run that waits at its gate take steps: it obeys between two of them."""
-    while not is_seen():
+    end = time.monotonic() + LONG
+    while not has_obeyed():
+        assert time.monotonic() < end
         steps.release()
-        page.wait_for_timeout(1 * SECOND)
+        page.wait_for_timeout(2 * SECOND)
 
 
 def wait_for_state(page, state, seconds=60):
