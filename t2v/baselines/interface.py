@@ -114,19 +114,19 @@ class Continuing(Baseline):
     def latents_together(self) -> int:
         return self.num_latents(self.chunking.chunk_frames)
 
-    @abstractmethod
     def first_frames(
-        self, config: GenerationConfig, prompt_embeds: Tensor, image: Frames | None
+        self,
+        config: GenerationConfig,  # noqa: ARG002 - for methods that draw a first picture
+        prompt_embeds: Tensor,  # noqa: ARG002
+        image: Frames | None,
     ) -> Frames | None:
         """The frames that the first chunk continues: None if it is drawn from text alone.
 
         Args:
             prompt_embeds: of the first chunk.
             image: one frame that the video is to begin with, if the user gave one.
-
-        Raises:
-            ConfigError: the method cannot begin with an image.
         """
+        return image
 
     @abstractmethod
     def draw(

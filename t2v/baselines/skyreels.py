@@ -69,14 +69,6 @@ class SkyReels(Continuing):
         self.use("umt5")
         return EncodedPrompts(self.text_encoder.encode, config, config.guidance_scale)
 
-    def first_frames(
-        self,
-        config: GenerationConfig,  # noqa: ARG002 - nothing is drawn before the first chunk
-        prompt_embeds: Tensor,  # noqa: ARG002
-        image: Frames | None,
-    ) -> Frames | None:
-        return image
-
     def draw(
         self,
         config: GenerationConfig,

@@ -58,14 +58,6 @@ class SparseCtrl(Framewise, Continuing):
         self.unet = unet
         self.controlnet = controlnet
 
-    def first_frames(
-        self,
-        config: GenerationConfig,  # noqa: ARG002 - nothing is drawn before the first chunk
-        prompt_embeds: Tensor,  # noqa: ARG002
-        image: Frames | None,
-    ) -> Frames | None:
-        return image
-
     def draw(
         self,
         config: GenerationConfig,

@@ -19,7 +19,7 @@ from t2v.events import (
     memory_after,
     remember,
 )
-from t2v.pipeline.retry import draw_offloaded
+from t2v.pipeline.retry import check_clip, check_resumed, draw_offloaded
 from t2v.pipeline.streaming_t2v import prompt_notices
 from t2v.settings.config import GenerationConfig
 
@@ -45,8 +45,7 @@ def stream(
         NotFiniteError: the latents or pixels of a chunk are no numbers.
         torch.OutOfMemoryError: there is no smaller profile.
     """
-    if (first_chunk == 0) != (memory is None):
-        raise ConfigError("first_chunk and memory belong together: give both to resume a video")
+    check_resumed(first_chunk, memory)
     check_size(baseline, config)
     for frames in (image, frames_in(memory)):
         if frames is not None:
@@ -88,11 +87,7 @@ def begin(
     check_size(baseline, config)
     check_frames(baseline, start.frames)
     length = baseline.chunking.chunk_frames
-    if len(start.frames) < length:
-        raise ConfigError(
-            f"the clip to go on from must have at least {length} frames, and has "
-            f"{len(start.frames)}"
-        )
+    check_clip(start.frames, length)
     frames = start.frames[-length:]
     yield Chunk(stage="initialization", index=0, start_frame=0, frames=frames)
     if config.num_chunks > 1:

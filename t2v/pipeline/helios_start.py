@@ -15,6 +15,7 @@ from t2v.events import Event, Frames, LatentMemory, Start
 from t2v.pipeline.denoising import noise_generator
 from t2v.pipeline.helios import stream
 from t2v.pipeline.helios_stack import HISTORY_SIZES, HeliosStack
+from t2v.pipeline.retry import check_clip
 from t2v.settings.config import GenerationConfig
 
 
@@ -69,10 +70,7 @@ def encode_chunks(stack: HeliosStack, frames: Frames) -> Tensor:
         ConfigError: there is not one whole chunk.
     """
     length = stack.chunking.chunk_frames
-    if len(frames) < length:
-        raise ConfigError(
-            f"the clip to go on from must have at least {length} frames, and has {len(frames)}"
-        )
+    check_clip(frames, length)
     first = len(frames) % length
     pieces = [frames[begin : begin + length] for begin in range(first, len(frames), length)]
     return torch.cat([encode(stack, piece) for piece in pieces], dim=2)

@@ -1,4 +1,4 @@
-"""Drawing a video on from a chunk: of an interrupted video, or where the GPU's memory ran out."""
+"""Drawing a video on: from a clip, from where it stopped, or where the GPU's memory ran out."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from t2v.errors import ConfigError
-from t2v.events import Chunk, Event, Notice
+from t2v.events import Chunk, Event, Frames, Notice
 from t2v.pipeline.offload import Offloader, downgrade_profile, lower_profile
 
 
@@ -26,6 +26,18 @@ def check_resumed(first_chunk: int, memory: object, *, may_begin_with_memory: bo
     begins = first_chunk == 0 and (may_begin_with_memory or not has_memory)
     if not (begins or (first_chunk > 0 and has_memory)):
         raise ConfigError("first_chunk and memory belong together: give both to resume a video")
+
+
+def check_clip(frames: Frames, num_frames: int) -> None:
+    """Checks that a clip has as many frames as the first chunk.
+
+    Raises:
+        ConfigError: it is too short.
+    """
+    if len(frames) < num_frames:
+        raise ConfigError(
+            f"the clip to go on from must have at least {num_frames} frames, and has {len(frames)}"
+        )
 
 
 def draw_offloaded(

@@ -4,6 +4,7 @@ from collections.abc import Generator
 
 from t2v.errors import ConfigError
 from t2v.events import Chunk, Event, Frames, Start, remember
+from t2v.pipeline.retry import check_clip
 from t2v.pipeline.stack import Stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.config import GenerationConfig
@@ -32,11 +33,7 @@ def begin(stack: Stack, config: GenerationConfig, start: Start) -> Generator[Eve
             )
         return stream(stack, config, image=start.anchor)
     length = stack.chunking.chunk_frames
-    if len(start.frames) < length:
-        raise ConfigError(
-            f"the clip to go on from must have at least {length} frames, and has "
-            f"{len(start.frames)}"
-        )
+    check_clip(start.frames, length)
     return go_on(stack, config, start.frames[-length:])
 
 

@@ -53,6 +53,7 @@ class Base:
 NOT_OF_BASELINES = frozenset(
     {"scheduler", "apm_strength", "use_cam", "history_length", "use_anchor", "refine", "blending"}
 )
+CLIP_TEXT = ("text_encoder/config.json", "tokenizer/vocab.json", "tokenizer/merges.txt")
 # Models that continue an image need one to begin with: a text-to-image model draws it.
 FIRST_IMAGE = (
     "first_image/unet/config.json",
@@ -116,9 +117,7 @@ BASES: dict[BaseName, Base] = {
             "vae/config.json",
             "image_encoder/config.json",
             "feature_extractor/preprocessor_config.json",
-            "text_encoder/config.json",
-            "tokenizer/vocab.json",
-            "tokenizer/merges.txt",
+            *CLIP_TEXT,
             "scheduler/scheduler_config.json",
             *FIRST_IMAGE,
         ),
@@ -133,9 +132,7 @@ BASES: dict[BaseName, Base] = {
             "motion_adapter/config.json",
             "controlnet/config.json",
             "vae/config.json",
-            "text_encoder/config.json",
-            "tokenizer/vocab.json",
-            "tokenizer/merges.txt",
+            *CLIP_TEXT,
             "scheduler/scheduler_config.json",
         ),
         takes_image=True,
@@ -148,9 +145,7 @@ BASES: dict[BaseName, Base] = {
             "unet/config.json",
             "motion_adapter/config.json",
             "vae/config.json",
-            "text_encoder/config.json",
-            "tokenizer/vocab.json",
-            "tokenizer/merges.txt",
+            *CLIP_TEXT,
             "scheduler/scheduler_config.json",
         ),
         is_baseline=True,
