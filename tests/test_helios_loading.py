@@ -24,7 +24,12 @@ from t2v.settings.presets import list_presets
 from t2v.weights import download, hub
 from t2v.weights.install import install
 from tests.support.live_bytes import LiveBytes
-from tests.support.small_helios import small_helios_preset, tensor_names, write_published
+from tests.support.small_helios import (
+    install_helios,
+    small_helios_preset,
+    tensor_names,
+    write_published,
+)
 from tests.support.small_modelscope import COMMIT
 from tests.test_download import FakeHub
 
@@ -47,10 +52,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def preset(home, tmp_path_factory):
-    """Installed from these files by what `longtake download helios` calls."""
-    preset = small_helios_preset(tmp_path_factory.mktemp("weights") / "weights" / "helios")
-    install(preset, weights_dir=home, offline=True, say=lambda line: None)
-    return preset
+    return install_helios(home, tmp_path_factory.mktemp("weights") / "weights" / "helios")
 
 
 def test_the_files_are_kept_as_they_are_published(preset, home):

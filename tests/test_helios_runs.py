@@ -16,10 +16,9 @@ from t2v.runs.folder import RunFolder
 from t2v.runs.log import iter_segments
 from t2v.runs.record import RunSettings
 from t2v.runs.worker import Worker
-from t2v.weights.install import install
 from tests.support.processes import finish, started, wait_until
 from tests.support.runs import finished, hashes
-from tests.support.small_helios import small_helios_preset, write_published
+from tests.support.small_helios import install_helios, write_published
 
 
 SMALL = (64, 64)
@@ -33,10 +32,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def preset(home, tmp_path_factory):
-    """Installed from these files by what `longtake download helios` calls."""
-    preset = small_helios_preset(tmp_path_factory.mktemp("weights") / "weights" / "helios")
-    install(preset, weights_dir=home, offline=True, say=lambda line: None)
-    return preset
+    return install_helios(home, tmp_path_factory.mktemp("weights") / "weights" / "helios")
 
 
 @pytest.fixture(scope="module")

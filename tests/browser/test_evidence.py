@@ -27,8 +27,7 @@ def count_measured(page, number):
 
 
 def test_numbers_and_slice_grow_while_the_video_is_made(serve, visit):
-    steps = StepGate()
-    steps.release(14)  # of 24: three chunks, and the half of another
+    steps = StepGate(14)  # of 24: three chunks, and the half of another
     url, _ = serve(PaintingStream(gate=steps))
     page = visit(url)
     ask(page, chunks=6)

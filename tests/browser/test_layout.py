@@ -110,8 +110,7 @@ def test_a_wide_screen_is_used(shapes, visit):
 
 
 def test_on_a_phone_everything_can_be_touched_and_progress_is_in_view(serve, visit):
-    steps = StepGate()
-    steps.release(6)
+    steps = StepGate(6)
     url, _ = serve(PaintingStream(gate=steps))
     page = visit(url)
     page.set_viewport_size({"width": 390, "height": 844})

@@ -23,8 +23,7 @@ def wait_for_prompts(page, *expected):
 
 
 def test_a_run_that_was_left_is_found_in_the_strip_and_the_queue_is_changed_there(serve, visit):
-    steps = StepGate()
-    steps.release(6)  # of 20
+    steps = StepGate(6)  # of 20
     url, _ = serve(PaintingStream(gate=steps))
     page = visit(url)
     assert not page.locator("#strip").is_visible()

@@ -3,12 +3,12 @@
 import json
 from dataclasses import replace
 
-import torch
 from diffusers import AutoencoderKLWan, HeliosDMDScheduler, HeliosTransformer3DModel
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from t2v.settings.presets import list_presets
+from t2v.weights.install import install
 from tests.support.small_stack import randomize
 
 
@@ -82,11 +82,14 @@ def write_published(home):
     return home
 
 
+def install_helios(home, folder):
+    """The small preset, installed by what `longtake download helios` calls."""
+    preset = small_helios_preset(folder)
+    install(preset, weights_dir=home, offline=True, say=lambda line: None)
+    return preset
+
+
 def tensor_names(folder):
     """File -> names of tensors, as the index of a model in parts says."""
     [index] = folder.glob("*.index.json")
     return json.loads(index.read_text())["weight_map"]
-
-
-def noise(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
