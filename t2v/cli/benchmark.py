@@ -55,6 +55,23 @@ def add(commands: Commands) -> None:
         "--flow-weights", type=Path, metavar="FILE", help="The weights of RAFT, for --flow raft."
     )
     command.add_argument(
+        "--clip",
+        type=Path,
+        metavar="FOLDER",
+        help="Also measure the CLIP score, with the CLIP of OpenCLIP in this folder.",
+    )
+    command.add_argument(
+        "--lpips",
+        type=Path,
+        metavar="FILE",
+        help="Also measure LPIPS to the first frame, with torchvision's AlexNet in this file.",
+    )
+    command.add_argument(
+        "--re-id",
+        action="store_true",
+        help="Also measure whether faces stay the same: needs the extra metrics-faces.",
+    )
+    command.add_argument(
         "--out",
         type=Path,
         default=DEFAULT_OUT,
@@ -94,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise MediaError(f"cannot write to {options.out}: {error.strerror}") from error
     from t2v.evaluation.benchmark.command import Job, run_job
+    from t2v.evaluation.networks.given import NetworkFiles
 
     run_job(
         Job(
@@ -102,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
             plans=tuple(plans),
             flow=options.flow,
             flow_weights=options.flow_weights,
+            networks=NetworkFiles(clip=options.clip, lpips=options.lpips, re_id=options.re_id),
             out=options.out,
             quick=options.quick,
             has_sanity=any(not suite.uses_model for suite in suites),

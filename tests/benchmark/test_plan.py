@@ -7,6 +7,7 @@ import pytest
 from t2v.errors import ConfigError
 from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.benchmark.manifest import NAME, differences, settle_manifest
+from t2v.evaluation.benchmark.paper import ABLATIONS, METHODS, STANDS_FOR, paper_figure
 from t2v.evaluation.benchmark.plan import (
     Prompts,
     Wish,
@@ -20,7 +21,6 @@ from t2v.evaluation.benchmark.suites import (
     SUITES,
     TWINS,
     find_suites,
-    paper_figure,
 )
 from t2v.settings.presets import list_presets
 
@@ -56,10 +56,23 @@ def test_all_suites_are_found_by_all_and_an_unknown_one_is_refused():
 
 
 def test_the_paper_s_figures_are_given_for_all_forms_of_mawe():
-    suite = SUITES["table1"]
-    assert paper_figure(suite, "mawe_code", "cam") == "52.3 (StreamingT2V)"
-    assert paper_figure(suite, "mawe_ratio", "cam") == "52.3 (StreamingT2V)"
-    assert paper_figure(suite, "seam_ratio", "cam") == ""
+    assert paper_figure("table1", "mawe_code", "cam") == "52.3 (StreamingT2V)"
+    assert paper_figure("table1", "mawe_ratio", "cam") == "52.3 (StreamingT2V)"
+    assert paper_figure("table1", "seam_ratio", "cam") == ""
+
+
+def test_an_arm_that_stands_for_several_methods_has_the_figures_of_all():
+    assert paper_figure("table1", "scuts", "last-anchor") == "1.10 (SVD), 0.40 (I2VGen-XL)"
+    assert paper_figure("table1", "clip_score", "svd-xt") == "23.95 (SVD)"
+    assert paper_figure("apm", "lpips", "no-apm") == "0.192"
+    assert paper_figure("apm", "scuts", "cam") == ""
+
+
+def test_every_arm_and_suite_with_a_figure_exists():
+    assert STANDS_FOR.keys() <= set(SUITES["table1"].arms)
+    assert {name for names in STANDS_FOR.values() for name in names} == METHODS.keys()
+    for name, metrics in ABLATIONS.items():
+        assert {arm for arms in metrics.values() for arm in arms} <= set(SUITES[name].arms)
 
 
 def test_a_plan_takes_what_the_suite_says_and_at_most_the_prompts_that_there_are():
@@ -137,6 +150,16 @@ def test_an_arm_may_be_trained_later_but_not_again(tmp_path):
     assert json.loads((tmp_path / NAME).read_text())["arms"] == both
     with pytest.raises(ConfigError, match="begun with another arms cam: numbers"):
         settle_manifest(tmp_path, {"commit": "abc", "arms": {"cam": {"steps": 4}}})
+
+
+def test_a_network_may_be_added_later_but_not_changed(tmp_path):
+    one, two = ({"name": "clip", "sha256": digest} for digest in ("1", "2"))
+    settle_manifest(tmp_path, {"commit": "abc"})  # as older versions wrote it
+    settle_manifest(tmp_path, {"commit": "abc", "networks": {"clip_score": one}})
+    later = settle_manifest(tmp_path, {"commit": "abc", "networks": {"lpips": two}})
+    assert later["networks"] == {"clip_score": one, "lpips": two}
+    with pytest.raises(ConfigError, match="begun with another networks clip_score: numbers"):
+        settle_manifest(tmp_path, {"commit": "abc", "networks": {"clip_score": two}})
 
 
 def test_every_preset_has_fifty_prompts_and_no_word_that_shapes_does_not_know():

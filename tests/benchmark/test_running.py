@@ -16,7 +16,15 @@ from t2v.evaluation.benchmark.making import boundaries_of
 from t2v.evaluation.benchmark.plan import Wish, make_plan, prompts_of, read_prompts
 from t2v.evaluation.benchmark.suites import SUITES
 from t2v.evaluation.metrics.mawe import Sizes
+from t2v.evaluation.metrics.measurement import absent
+from t2v.evaluation.metrics.re_id import re_id
+from t2v.evaluation.networks import given
+from t2v.evaluation.networks.clip import ClipScore
+from t2v.evaluation.networks.given import NetworkFiles, measure_by_networks
+from t2v.evaluation.networks.lpips import load_lpips
 from t2v.settings.presets import list_presets
+from tests.support.clips import pan
+from tests.support.small_networks import write_clip, write_lpips
 from tests.support.small_stack import new_stack
 
 
@@ -33,7 +41,9 @@ def benchmark(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "load_stack", lambda _, **__: stack)
     monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
 
-    def benchmark(*names, out=tmp_path / "bench", arms=ARMS, tell=lambda line: None, **wish):
+    def benchmark(
+        *names, out=tmp_path / "bench", arms=ARMS, networks=None, tell=lambda line: None, **wish
+    ):
         wish = Wish(**{"num_prompts": 2, "num_chunks": 3, "quick": True} | wish)
         plans = []
         for name in names:
@@ -41,7 +51,13 @@ def benchmark(tmp_path, monkeypatch):
             plans.append(make_plan(SUITES[name], PRESET, PROMPTS, replace(wish, arms=own)))
         out.mkdir(exist_ok=True)
         job = Job(
-            preset=PRESET, prompts=PROMPTS, plans=tuple(plans), flow="dis", out=out, quick=True
+            preset=PRESET,
+            prompts=PROMPTS,
+            plans=tuple(plans),
+            flow="dis",
+            networks=networks or NetworkFiles(),
+            out=out,
+            quick=True,
         )
         run_job(job, tell)
         return out
@@ -146,6 +162,61 @@ def test_beginnings_of_videos_are_measured_for_stability(benchmark):
     assert "## After 40 frames" in (out / "stability" / "table.md").read_text()
 
 
+def test_a_clip_that_comes_later_measures_the_videos_that_there_are(benchmark, tmp_path):
+    wish = {"arms": ("cam", "real"), "num_prompts": 2, "num_chunks": 5}
+    out = benchmark("stability", **wish)
+    assert "clip_score" not in read_report(out, "stability")["metrics"]
+    videos = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
+
+    clip = write_clip(tmp_path / "tiny-clip")
+    benchmark("stability", networks=NetworkFiles(clip=clip), **wish)
+    report = read_report(out, "stability")
+    values = report["metrics"]["clip_score"]["arms"]["cam"]
+    assert (values["videos"], values["paper"][:6]) == (2, "32.45,")
+    frames = [read_video(out / "videos" / "5" / "cam" / f"00{i}-0.npy") for i in (0, 1)]
+    scores = [ClipScore(clip).measure(f, PROMPTS.texts[i]).value for i, f in enumerate(frames)]
+    assert values["value"] == pytest.approx(np.mean(scores))
+    beginning = report["lengths"]["40"]["clip_score"]["cam"]["value"]
+    starts = [ClipScore(clip).measure(f[:40], PROMPTS.texts[i]).value for i, f in enumerate(frames)]
+    assert beginning == pytest.approx(np.mean(starts))
+    assert videos == {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
+    table = (out / "stability" / "table.md").read_text()
+    overview = next(line for line in table.splitlines() if line.startswith("| arm |"))
+    assert "CLIP: tiny-clip." in table and overview.endswith("| CLIP |")
+
+
+def test_without_the_clip_the_folder_goes_on_and_says_what_was_not_measured(benchmark, tmp_path):
+    clip = write_clip(tmp_path / "tiny-clip")
+    wish = {"arms": ("frozen",), "num_chunks": 3}
+    benchmark("context", num_prompts=1, networks=NetworkFiles(clip=clip), **wish)
+    out = benchmark("context", num_prompts=2, **wish)
+    score = read_report(out, "context")["metrics"]["clip_score"]["arms"]["frozen"]
+    assert (score["videos"], score["missing"]) == (1, {"not measured": 1})
+
+
+def test_faces_and_lpips_measure_too(tmp_path, monkeypatch):
+    trunk, heads = write_lpips(tmp_path)
+    distance = load_lpips(trunk, heads)
+    monkeypatch.setattr(given, "load_lpips", lambda file: distance)
+    monkeypatch.setattr(given, "FaceEmbedder", lambda: FakeFaces())
+    networks = NetworkFiles(lpips=trunk, re_id=True).load()
+    frames = pan(9, size=40)
+    measured = measure_by_networks(networks, frames, "a red star")
+    assert measured["lpips"] == distance.to_first_frame(frames)
+    assert measured["re_id"] == absent("no faces")
+    assert networks["lpips"].record()["name"] == "lpips-alex"
+    assert len(networks["lpips"].record()["sha256"]) == 64
+
+
+class FakeFaces:
+    """Stands for an embedder where its extra is not installed; it finds no faces."""
+
+    name = "faces"
+
+    def measure(self, frames):
+        return re_id([np.empty((0, 3)) for _ in frames])
+
+
 def test_boundaries_are_those_of_the_arm():
     assert boundaries_of("cam", PRESET, 4) == [16, 24, 32]
     assert boundaries_of("cam-1", PRESET, 4) == [16, 31]
@@ -177,9 +248,22 @@ def test_given_videos_are_measured_as_they_are(tmp_path, monkeypatch):
     job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
     run_job(replace(job, given=(given,)), lambda line: None)
     [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
-    assert row["num_frames"] == 24
+    assert row["num_frames"] == 24 and "clip_score" not in row["measures"]
     assert row["measures"]["seam_ratio"]["value"] == pytest.approx(1, abs=0.1)
     assert "| prompt | a red / star |" in (tmp_path / "runs" / "table.md").read_text()
+
+
+def test_given_videos_are_measured_by_networks_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
+    clip = write_clip(tmp_path / "tiny-clip")
+    video = GivenVideo("3f9a" * 6, "a red star", "", [16], lambda: pan(24, size=32))
+    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
+    job = replace(job, given=(video,), networks=NetworkFiles(clip=clip))
+    run_job(job, lambda line: None)
+    [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
+    score = ClipScore(clip).measure(pan(24, size=32), "a red star").value
+    assert row["measures"]["clip_score"]["value"] == pytest.approx(score)
+    assert "| CLIP | " in (tmp_path / "runs" / "table.md").read_text()
 
 
 def test_metrics_rank_spoilt_videos_below_real_ones(tmp_path, monkeypatch):

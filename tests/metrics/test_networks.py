@@ -13,13 +13,10 @@ from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.video import measure_video
 from t2v.evaluation.networks.clip import ClipScore
 from t2v.evaluation.networks.loading import load_tensors, optional_module
-from t2v.evaluation.networks.lpips import (
-    CHANNELS,
-    load_lpips,
-    random_feature_distance,
-)
+from t2v.evaluation.networks.lpips import load_lpips, random_feature_distance
 from t2v.evaluation.networks.raft import RAFTFlow
 from tests.support.clips import noisy, pan
+from tests.support.small_networks import TINY_CLIP, write_clip, write_lpips
 
 
 @pytest.fixture(scope="module")
@@ -61,22 +58,9 @@ def test_both_backends_keep_the_protocol(raft_file):
     assert isinstance(DISFlow(), FlowBackend) and isinstance(RAFTFlow(raft_file), FlowBackend)
 
 
-TINY_CLIP = {
-    "embed_dim": 12,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
-    "text_cfg": {"context_length": 9, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
-
-
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory):
-    from open_clip import CLIP
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny-clip")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY_CLIP}))
-    save_file(CLIP(**TINY_CLIP).state_dict(), folder / "open_clip_model.safetensors")
-    return folder
+    return write_clip(tmp_path_factory.mktemp("tiny-clip"))
 
 
 def test_clip_score_is_the_mean_cosine_of_openclips_embeddings(clip_folder):
@@ -142,17 +126,7 @@ def test_weights_of_another_clip_are_refused(tmp_path, clip_folder):
 
 @pytest.fixture(scope="module")
 def lpips_files(tmp_path_factory):
-    """A random trunk and heads that are not, in the libraries' forms."""
-    folder = tmp_path_factory.mktemp("lpips")
-    trunk = random_feature_distance(seed=0).state_dict()
-    features = {name: tensor for name, tensor in trunk.items() if name.startswith("features.")}
-    heads = {
-        f"lin{i}.model.1.weight": torch.linspace(0.1, 1 + i, size).view(1, size, 1, 1)
-        for i, size in enumerate(CHANNELS)
-    }
-    torch.save(features, folder / "alexnet.pth")
-    torch.save(heads, folder / "heads.pth")
-    return folder / "alexnet.pth", folder / "heads.pth"
+    return write_lpips(tmp_path_factory.mktemp("lpips"))
 
 
 def test_lpips_has_the_authors_distances(lpips_files):

@@ -1,13 +1,15 @@
 """The work of `longtake benchmark`, after its options were checked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from t2v.device import has_gpu
 from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.benchmark.folder import BenchmarkFolder
 from t2v.evaluation.benchmark.given import GivenVideo, measure_given
-from t2v.evaluation.benchmark.making import Maker, new_maker
+from t2v.evaluation.benchmark.loading import new_maker
+from t2v.evaluation.benchmark.making import Maker
 from t2v.evaluation.benchmark.manifest import make_manifest, settle_manifest
 from t2v.evaluation.benchmark.plan import Plan, Prompts
 from t2v.evaluation.benchmark.running import run_suites
@@ -15,6 +17,7 @@ from t2v.evaluation.benchmark.sanity import run_sanity
 from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
 from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
 from t2v.evaluation.metrics.video import protocol
+from t2v.evaluation.networks.given import NetworkFiles
 from t2v.pipeline.helios_loading import load_helios
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_stack
@@ -34,6 +37,7 @@ class Job:
     plans: tuple[Plan, ...]
     flow: str  # "dis" or "raft"
     flow_weights: Path | None = None  # of RAFT
+    networks: NetworkFiles = field(default_factory=NetworkFiles)
     out: Path
     quick: bool = False
     has_sanity: bool = False
@@ -48,9 +52,11 @@ def run_job(job: Job, tell: Callable[[str], None]) -> None:
         CheckpointError: weights are missing or do not fit.
     """
     flow, sizes = find_flow(job), sizes_of(job)
+    networks = job.networks.load("cuda" if has_gpu() else "cpu")
     folder = BenchmarkFolder(job.out)
-    manifest = make_manifest(job.preset, job.prompts, protocol(flow, sizes))
-    settle_manifest(job.out, manifest)
+    records = {metric: network.record() for metric, network in networks.items()}
+    manifest = make_manifest(job.preset, job.prompts, protocol(flow, sizes), records)
+    manifest = settle_manifest(job.out, manifest)
     folder.delete_parts()
     if job.has_sanity:
         run_sanity(folder, flow, sizes, manifest["protocol"], tell)
@@ -59,11 +65,11 @@ def run_job(job: Job, tell: Callable[[str], None]) -> None:
         def load() -> Maker:
             refines = any(ARMS[arm].needs == "refiner" for plan in job.plans for arm in plan.arms)
             stack = load_any(job.preset, refine=refines)
-            return new_maker(folder, job.preset, stack, job.prompts, flow, sizes)
+            return new_maker(folder, job.preset, stack, job.prompts, flow, sizes, networks)
 
-        run_suites(job.plans, folder, load, manifest, quick=job.quick, tell=tell)
+        run_suites(job.plans, folder, load, manifest, networks=networks, quick=job.quick, tell=tell)
     if job.given:
-        measure_given(job.given, folder, flow, sizes, manifest["protocol"])
+        measure_given(job.given, folder, flow, sizes, networks, manifest["protocol"])
         tell(f"runs: {folder.path / 'runs' / 'table.md'}")
 
 

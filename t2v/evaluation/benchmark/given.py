@@ -15,9 +15,11 @@ from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.slices import xt_picture
 from t2v.evaluation.metrics.video import measure_video
+from t2v.evaluation.networks.given import MetricNetworks, measure_by_networks
 
 
 SHOWN = (*SEAMS, *WARPS, *MOTION, "drift_colour")
+BY_NETWORKS = ("clip_score", "lpips", "re_id")
 FOLDER = "runs"
 
 
@@ -42,6 +44,7 @@ def measure_given(
     folder: BenchmarkFolder,
     flow: FlowBackend,
     sizes: Sizes,
+    networks: MetricNetworks,
     protocol: Mapping[str, Any],
 ) -> None:
     """Measures each video, and writes runs/report.json, runs/table.md and their slices."""
@@ -50,6 +53,7 @@ def measure_given(
     for video in videos:
         frames = video.read()
         measured = measure_video(frames, boundaries=video.boundaries, flow=flow, sizes=sizes)
+        measured |= measure_by_networks(networks, frames, video.prompt)
         rows[video.name] = {
             "prompt": video.prompt,
             "note": video.note,
@@ -77,7 +81,8 @@ def format_runs(rows: Mapping[str, Mapping[str, Any]]) -> str:
         row("frames", *(one["num_frames"] for one in rows.values())),
         row("note", *(one["note"] for one in rows.values())),
     ]
-    for name in SHOWN:
+    measured = next(iter(rows.values()))["measures"] if rows else {}
+    for name in (*SHOWN, *(name for name in BY_NETWORKS if name in measured)):
         cells = []
         for one in rows.values():
             value = one["measures"][name]

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from t2v.errors import CheckpointError, ConfigError
 from t2v.evaluation.arms import drawing, helios_drawing
 from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.arms.task import Task
@@ -36,21 +34,17 @@ from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
 from t2v.evaluation.metrics.measurement import Measurement, absent
 from t2v.evaluation.metrics.video import measure_pairs, video_series
-from t2v.evaluation.report import load_probe
-from t2v.evaluation.samples import held_out_scenes, stream
+from t2v.evaluation.networks.given import MetricNetworks, measure_by_networks
+from t2v.evaluation.samples import stream
 from t2v.events import Chunk, LatentMemory, Memory, remember
 from t2v.generator import Generator
-from t2v.pipeline.arms import load_arm
 from t2v.pipeline.helios_stack import HeliosStack
-from t2v.pipeline.loading import load_refiner
 from t2v.pipeline.offload import memory_in_use
 from t2v.pipeline.stack import Refiner, Stack
 from t2v.settings.chunking import Chunking
-from t2v.settings.conditionings import arm_folder
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
 from t2v.training.probe import Probe
-from t2v.worlds import world_name, world_of
 from t2v.worlds.world import Scene, World
 
 
@@ -64,6 +58,7 @@ class Maker:
         refiner: loads the refiner, at most once.
         baseline: loads the preset of another model, each at most once.
         twin: loads the stack with another, trained way to condition, each at most once.
+        networks: measure videos as well, by metric.
     """
 
     folder: BenchmarkFolder
@@ -78,9 +73,10 @@ class Maker:
     refiner: Callable[[], Refiner]
     baseline: Callable[[str], Generator]
     twin: Callable[[str], Stack]
+    networks: MetricNetworks = field(default_factory=dict)
 
     def make(self, case: Case, lengths: Sequence[int] = ()) -> None:
-        """Makes the video of a case and measures it, if that has not been done.
+        """Makes the video of a case and measures it, as far as that has not been done.
 
         Args:
             lengths: frames after which the video is measured as well.
@@ -88,9 +84,11 @@ class Maker:
         path = self.folder.measures(case)
         values = read_values(path) if path.exists() else self._measure(case)
         missing = [n for n in lengths if str(n) not in values["lengths"]]
-        if missing or not path.exists():
-            values["lengths"] |= {str(n): self._measure_beginning(case, values, n) for n in missing}
-            write_values(path, values)
+        values["lengths"] |= {str(n): self._measure_beginning(case, values, n) for n in missing}
+        self._measure_by_networks(case, values["measures"])
+        for length, measured in values["lengths"].items():
+            self._measure_by_networks(case, measured, int(length))
+        write_values(path, values)
 
     def draw(self, case: Case) -> Frames:
         """The video of a case, made now if it is not there."""
@@ -197,6 +195,16 @@ class Maker:
         measured = measure_pairs(video, PairTerms(**pairs), boundaries)
         return to_json(measured | self._of_caption(case, video))
 
+    def _measure_by_networks(
+        self, case: Case, measured: dict[str, Any], num_frames: int | None = None
+    ) -> None:
+        """Adds what networks say of the first frames, where they have not been asked before."""
+        lacking = {name: one for name, one in self.networks.items() if name not in measured}
+        if lacking:
+            video = self.draw(case)[:num_frames]
+            prompt = self.prompts.texts[case.prompt]
+            measured |= to_json(measure_by_networks(lacking, video, prompt))
+
     def _of_caption(self, case: Case, video: Frames) -> dict[str, Measurement]:
         scene = self.scene(case)
         if self.probe is None or scene is None:
@@ -211,54 +219,6 @@ class Maker:
             "adherence": adherence(self.probe, scene, video, num_last),
             "object_drift": object_drift(self.probe, scene, video, num_last),
         }
-
-
-def new_maker(
-    folder: BenchmarkFolder,
-    preset: Preset,
-    stack: Stack | HeliosStack,
-    prompts: Prompts,
-    flow: FlowBackend,
-    sizes: Sizes,
-) -> Maker:
-    """A maker for a stack, with the world that it was trained on if there is one."""
-    world = world_of(preset.weights_folder) if world_name(preset.weights_folder) else None
-    scenes = scenes_of(world, prompts) if world else ()
-    return Maker(
-        folder=folder,
-        preset=preset,
-        stack=stack,
-        prompts=prompts,
-        flow=flow,
-        sizes=sizes,
-        world=world,
-        scenes=scenes,
-        probe=find_probe(preset) if scenes else None,
-        refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
-        baseline=cache(Generator.load),
-        twin=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
-    )
-
-
-def taken_apart(stack: Stack | HeliosStack) -> Stack:
-    """The stack, for arms that no plan has for Helios."""
-    assert isinstance(stack, Stack)
-    return stack
-
-
-def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:
-    """The held-out scenes of which the prompts are the captions; empty if they are of none."""
-    scenes, _ = held_out_scenes(world, len(prompts.texts))
-    is_theirs = [scene.caption for scene in scenes] == list(prompts.texts)
-    return tuple(scenes) if is_theirs else ()
-
-
-def find_probe(preset: Preset) -> Probe | None:
-    """The probe of the preset's world; None where its weights are not there."""
-    try:
-        return load_probe(preset)
-    except (CheckpointError, ConfigError):
-        return None
 
 
 def boundaries_of(arm: str, preset: Preset, num_chunks: int) -> list[int]:

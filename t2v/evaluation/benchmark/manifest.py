@@ -22,13 +22,20 @@ from t2v.weight_hashes import hash_weights
 
 FORMAT = 1  # of the folder: raised when old files can no longer be read
 NAME = "manifest.json"
+ADDED_LATER = ("arms", "networks")  # what a folder may get after it was begun
 
 
-def make_manifest(preset: Preset, prompts: Prompts, protocol: dict[str, Any]) -> dict[str, Any]:
+def make_manifest(
+    preset: Preset,
+    prompts: Prompts,
+    protocol: dict[str, Any],
+    networks: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
     """What the videos and measures of a benchmark depend on, as plain values.
 
     Args:
         protocol: of the metrics: backend of the flow, sizes, versions of their libraries.
+        networks: that measure as well, by metric: their names and the hashes of their weights.
     """
     sources = [f"{source.repo}@{source.revision}" for source in preset.sources]
     values = {
@@ -43,6 +50,7 @@ def make_manifest(preset: Preset, prompts: Prompts, protocol: dict[str, Any]) ->
         "chunking": [preset.chunking.chunk_frames, preset.chunking.overlap],
         "prompts": {"name": prompts.name, "sha256": prompts.sha256},
         "protocol": protocol,
+        "networks": networks,
         "arms": trained_arms(),
     }
     return json.loads(json.dumps(values))  # tuples are lists, as in the file
@@ -73,10 +81,13 @@ def find_commit() -> str:
     return commit + ("+" if changes else "")
 
 
-def settle_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def settle_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Writes the manifest of a new folder, or checks that of one that is continued.
 
-    An arm may be trained after the folder was begun, but not trained again.
+    Trained arms and networks of metrics may be added after the folder was begun, but not changed.
+
+    Returns:
+        What the folder has now, with what was added before.
 
     Raises:
         ConfigError: the folder was begun with another one; the message names what differs.
@@ -88,14 +99,16 @@ def settle_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read; give another folder with --out") from error
         if isinstance(before, dict):
-            old, new = (values.get("arms", {}) for values in (before, manifest))
-            before, manifest = before | {"arms": new | old}, manifest | {"arms": old | new}
+            for part in ADDED_LATER:
+                old, new = (values.get(part, {}) for values in (before, manifest))
+                before, manifest = before | {part: new | old}, manifest | {part: old | new}
         if changed := differences(before, manifest):
             raise ConfigError(
                 f"{folder} was begun with another {', '.join(changed)}: numbers of both would be "
                 "mixed; give another folder with --out"
             )
     write_values(path, manifest)
+    return manifest
 
 
 def differences(before: Any, now: dict[str, Any], prefix: str = "") -> list[str]:

@@ -7,9 +7,10 @@ from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.arms.helios_catalog import ABOUT
 from t2v.evaluation.benchmark.criteria import judge
 from t2v.evaluation.benchmark.derived import DERIVED
+from t2v.evaluation.benchmark.paper import paper_figure
 from t2v.evaluation.benchmark.results import Results
 from t2v.evaluation.benchmark.statistics import compare, summarize
-from t2v.evaluation.benchmark.suites import CONTROLS, paper_figure
+from t2v.evaluation.benchmark.suites import CONTROLS
 from t2v.evaluation.metrics.catalogue import CATALOGUE, Metric
 from t2v.evaluation.metrics.controls import ranked_above_real
 from t2v.settings.presets import list_presets, named_preset
@@ -24,6 +25,7 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
     plan = results.plan
     preset = list_presets().get(manifest["preset"])
     base = preset.base if preset else "streaming_t2v"
+    metrics = (*plan.suite.metrics, *manifest.get("networks", {}))
     arms = {
         name: {
             "kind": ARMS[name].kind,
@@ -46,11 +48,11 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
         "left_out": list(plan.left_out),
         "manifest": dict(manifest),
         "arms": arms,
-        "metrics": {name: metric_rows(results, name) for name in plan.suite.metrics},
+        "metrics": {name: metric_rows(results, name) for name in metrics},
         "lengths": {
             str(length): {
                 name: {arm: summarize(results.column(arm, name, length)) for arm in plan.arms}
-                for name in plan.suite.metrics
+                for name in metrics
                 if name in CATALOGUE
             }
             for length in plan.lengths
@@ -84,7 +86,7 @@ def metric_rows(results: Results, name: str) -> dict[str, Any]:
     for arm, row in rows.items():
         if arm != reference:
             row["difference"] = compare(columns[arm], columns[reference])
-        row["paper"] = paper_figure(plan.suite, name, arm)
+        row["paper"] = paper_figure(plan.suite.name, name, arm)
     controls = {arm: rows[arm]["value"] for arm in plan.arms if ARMS[arm].kind == "control"}
     has_real = REAL in rows and rows[REAL]["videos"] > 0
     above = ranked_above_real(metric, rows[REAL]["value"], controls) if has_real else []

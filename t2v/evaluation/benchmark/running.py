@@ -1,7 +1,7 @@
 """Runs suites: makes what is missing, and writes what it says. A killed one goes on."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -51,6 +51,7 @@ def run_suites(
     load: Callable[[], Maker],
     manifest: Mapping[str, Any],
     *,
+    networks: Collection[str] = (),
     quick: bool,
     tell: Tell,
 ) -> None:
@@ -58,6 +59,7 @@ def run_suites(
 
     Args:
         load: gives the maker; not called if there is nothing to make.
+        networks: the metrics that its networks measure.
         tell: is given a line for each step.
     """
     maker = cache(load)
@@ -76,7 +78,7 @@ def run_suites(
         tell(NO_PLOTS)
     for plan in plans:
         for case in plan.cases():
-            if is_made(folder, case, plan.lengths):
+            if is_made(folder, case, plan.lengths, networks):
                 continue
             was_made = is_made(folder, case)
             started = time.perf_counter()
@@ -94,12 +96,25 @@ def run_suites(
         tell(f"{plan.suite.name}: {folder.path / plan.suite.name / 'table.md'}")
 
 
-def is_made(folder: BenchmarkFolder, case: Case, lengths: Sequence[int] = ()) -> bool:
-    """Whether a video was made and measured, after these numbers of frames as well."""
+def is_made(
+    folder: BenchmarkFolder,
+    case: Case,
+    lengths: Sequence[int] = (),
+    networks: Collection[str] = (),
+) -> bool:
+    """Whether a video was made and measured, at these lengths and by these networks as well."""
     path = folder.measures(case)
     if not path.exists():
         return False
-    return not lengths or {*map(str, lengths)} <= read_values(path)["lengths"].keys()
+    if not lengths and not networks:
+        return True
+    values = read_values(path)
+    if not {*map(str, lengths)} <= values["lengths"].keys():
+        return False
+    return all(
+        {*networks} <= measured.keys()
+        for measured in (values["measures"], *values["lengths"].values())
+    )
 
 
 def write_suite(

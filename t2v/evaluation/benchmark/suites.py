@@ -1,11 +1,6 @@
-"""The suites of `longtake benchmark`: which arms, how long, and what the paper says of them.
+"""The suites of `longtake benchmark`: the questions, which arms answer them, and how long."""
 
-The paper's numbers (StreamingT2V, arXiv 2403.14773v2) are of its own model, at 720 x 720 pixels and
-with another estimator of optical flow: they may be read for their order, never for their size.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from t2v.errors import ConfigError
 
@@ -48,7 +43,6 @@ class Suite:
         quick_prompts: with --quick.
         metrics: in the order of the table.
         lengths: frames after which each video is measured as well, if it is longer.
-        paper: of a metric and an arm, the paper's number for the method that the arm stands for.
         uses_model: whether videos are drawn; synthetic clips need no stack.
     """
 
@@ -60,7 +54,6 @@ class Suite:
     quick_prompts: int = 8
     metrics: tuple[str, ...]
     lengths: tuple[int, ...] = ()
-    paper: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     uses_model: bool = True
 
 
@@ -85,36 +78,6 @@ SUITES: dict[str, Suite] = {
             num_chunks=29,  # 240 frames
             quick_prompts=5,
             metrics=(*WARPS, *SEAMS, *MOTION, "adherence"),
-            paper={
-                "mawe": {
-                    "cam": "52.3 (StreamingT2V)",
-                    "freenoise": "1298.4 (FreeNoise)",
-                    "last-anchor": "857.2 (SVD), 2846.4 (I2VGen-XL)",
-                    "replacement": "718.9 (SEINE, trained with masks)",
-                    "sparse-cond": "6069.7 (SparseCtrl)",
-                    "masked-frames": "718.9 (SEINE), 1165.7 (OpenSora)",
-                    "repeated-frame": "857.2 (SVD), 2846.4 (I2VGen-XL), 176.7 (DynamiCrafter)",
-                    "svd": "857.2 (SVD)",
-                    "svd-xt": "857.2 (SVD)",
-                    "i2vgen-xl": "2846.4 (I2VGen-XL)",
-                    "sparsectrl": "6069.7 (SparseCtrl)",
-                    "freenoise-animatediff": "1298.4 (FreeNoise)",
-                },
-                "scuts": {
-                    "cam": "0.04 (StreamingT2V)",
-                    "freenoise": "0 (FreeNoise)",
-                    "last-anchor": "1.10 (SVD), 0.40 (I2VGen-XL)",
-                    "replacement": "0.28 (SEINE, trained with masks)",
-                    "sparse-cond": "5.48 (SparseCtrl)",
-                    "masked-frames": "0.28 (SEINE), 0.16 (OpenSora)",
-                    "repeated-frame": "1.10 (SVD), 0.40 (I2VGen-XL), 1.30 (DynamiCrafter)",
-                    "svd": "1.10 (SVD)",
-                    "svd-xt": "1.10 (SVD)",
-                    "i2vgen-xl": "0.40 (I2VGen-XL)",
-                    "sparsectrl": "5.48 (SparseCtrl)",
-                    "freenoise-animatediff": "0 (FreeNoise)",
-                },
-            },
         ),
         Suite(
             name="conditioning",
@@ -132,14 +95,6 @@ SUITES: dict[str, Suite] = {
             ),
             num_chunks=10,
             metrics=(*SEAMS, *WARPS, *MOTION, "drift_colour", "adherence"),
-            paper={
-                "scuts": {
-                    "no-apm": "0.03 (CAM, no APM)",
-                    "cam-twin": "0.03 (CAM, no APM)",
-                    "conc-cond": "0.24 (Conc-Cond, no APM)",
-                    "add-cond": "0.284 (Add-Cond, no APM)",
-                }
-            },
         ),
         Suite(
             name="apm",
@@ -156,18 +111,6 @@ SUITES: dict[str, Suite] = {
             num_prompts=8,
             quick_prompts=4,
             metrics=("std_t", "std_pix", *SEAMS, *WARPS, "motion"),
-            paper={
-                "std_pix": {
-                    "independent": "8.72 (B)",
-                    "shared_noise": "6.01 (B+S)",
-                    "joint": "3.32 (B+S+RB)",
-                },
-                "std_t": {
-                    "independent": "8.72 (B)",
-                    "shared_noise": "6.01 (B+S)",
-                    "joint": "3.32 (B+S+RB)",
-                },
-            },
         ),
         Suite(
             name="stability",
@@ -176,12 +119,6 @@ SUITES: dict[str, Suite] = {
             num_chunks=27,
             metrics=(*WARPS, *MOTION, *SEAMS),
             lengths=(120, 140, 160, 180, 200, 220),
-            paper={
-                "mawe": {
-                    "cam": "43.25, 46.92, 46.79, 45.79, 45.84, 45.84 after 120, 140, ..., 220 "
-                    "frames"
-                }
-            },
         ),
         Suite(
             name="stagnation",
@@ -237,9 +174,3 @@ def find_suites(name: str) -> tuple[Suite, ...]:
     if name not in SUITES:
         raise ConfigError(f"SUITE must be one of {', '.join((*SUITES, ALL))}; got {name!r}")
     return (SUITES[name],)
-
-
-def paper_figure(suite: Suite, metric: str, arm: str) -> str:
-    """The paper's number; of MAWE, whose form it leaves open, for all three forms."""
-    name = "mawe" if metric.startswith("mawe") else metric
-    return suite.paper.get(name, {}).get(arm, "")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from t2v.evaluation.metrics.catalogue import CATALOGUE
+
 
 PAPER = "paper, other model"
 ARROWS = {"lower": "lower is better", "higher": "higher is better", None: "no better direction"}
@@ -31,7 +33,8 @@ def head(report: Mapping[str, Any]) -> Iterator[str]:
         f"Preset {manifest['preset']}, {prompts} of "
         f"{manifest['prompts']['name']}, {seeds}, {report['num_chunks']} chunks. Flow: "
         f"{protocol['flow']} at {protocol['sizes']['flow']} pixels, warp at "
-        f"{protocol['sizes']['warp']}. Commit {manifest['commit'][:12] or 'unknown'}."
+        f"{protocol['sizes']['warp']}.{by_networks(manifest)} "
+        f"Commit {manifest['commit'][:12] or 'unknown'}."
     )
     yield ""
     yield (
@@ -45,8 +48,17 @@ def head(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def by_networks(manifest: Mapping[str, Any]) -> str:
+    """A sentence for each metric of a network, which names it."""
+    return "".join(
+        f" {CATALOGUE[metric].label}: {network['name']}."
+        for metric, network in manifest.get("networks", {}).items()
+    )
+
+
 def overview(report: Mapping[str, Any]) -> Iterator[str]:
-    names = list(report["metrics"])[:HEADLINES]
+    networks = report["manifest"].get("networks", {})
+    names = list(dict.fromkeys([*list(report["metrics"])[:HEADLINES], *networks]))
     shown = [report["metrics"][name] for name in names]
     labels = [m["label"] + (" *" if m["ranked_above_real"] else "") for m in shown]
     yield row("arm", *labels)

@@ -48,7 +48,7 @@ class ClipScore:
 
         from open_clip import CLIP, SimpleTokenizer
 
-        self.name = folder.name
+        self.name, self.weights = folder.name, weights
         self._device = torch.device(device)
         self._model = CLIP(**model)
         load_tensors(self._model, tensors, weights)
@@ -83,7 +83,7 @@ class ClipScore:
         from torchvision.transforms.functional import center_crop, normalize, resize
 
         [height, width] = self._model.visual.image_size
-        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
+        pixels = torch.tensor(np.asarray(frames), device=self._device)
         pixels = pixels.permute(0, 3, 1, 2).float() / 255
         pixels = resize(pixels, min(height, width), InterpolationMode.BICUBIC, antialias=True)
         pixels = center_crop(pixels.clamp(0, 1), [height, width])

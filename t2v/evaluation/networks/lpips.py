@@ -127,5 +127,5 @@ def _random_trunk() -> nn.Sequential:
 
 
 def _pixels(frames: np.ndarray) -> Tensor:
-    pixels = torch.from_numpy(np.ascontiguousarray(frames))
+    pixels = torch.tensor(np.asarray(frames))
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1

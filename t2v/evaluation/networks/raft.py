@@ -66,5 +66,5 @@ class RAFTFlow:
         return flow.permute(1, 2, 0).cpu().numpy()
 
     def _pixels(self, frame: np.ndarray) -> Tensor:
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(self._device)
+        pixels = torch.tensor(np.asarray(frame), device=self._device)
         return pixels.permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -1,0 +1,73 @@
+"""Loads what makes the videos of a benchmark: the stack, and what is known of its prompts."""
+
+from functools import cache
+
+from t2v.errors import CheckpointError, ConfigError
+from t2v.evaluation.benchmark.folder import BenchmarkFolder
+from t2v.evaluation.benchmark.making import Maker
+from t2v.evaluation.benchmark.plan import Prompts
+from t2v.evaluation.metrics.flow import FlowBackend
+from t2v.evaluation.metrics.mawe import Sizes
+from t2v.evaluation.networks.given import MetricNetworks
+from t2v.evaluation.report import load_probe
+from t2v.evaluation.samples import held_out_scenes
+from t2v.generator import Generator
+from t2v.pipeline.arms import load_arm
+from t2v.pipeline.helios_stack import HeliosStack
+from t2v.pipeline.loading import load_refiner
+from t2v.pipeline.stack import Stack
+from t2v.settings.conditionings import arm_folder
+from t2v.settings.presets import Preset
+from t2v.training.probe import Probe
+from t2v.worlds import world_name, world_of
+from t2v.worlds.world import Scene, World
+
+
+def new_maker(
+    folder: BenchmarkFolder,
+    preset: Preset,
+    stack: Stack | HeliosStack,
+    prompts: Prompts,
+    flow: FlowBackend,
+    sizes: Sizes,
+    networks: MetricNetworks,
+) -> Maker:
+    """A maker for a stack, with the world that it was trained on if there is one."""
+    world = world_of(preset.weights_folder) if world_name(preset.weights_folder) else None
+    scenes = scenes_of(world, prompts) if world else ()
+    return Maker(
+        folder=folder,
+        preset=preset,
+        stack=stack,
+        prompts=prompts,
+        flow=flow,
+        sizes=sizes,
+        world=world,
+        scenes=scenes,
+        probe=find_probe(preset) if scenes else None,
+        refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
+        baseline=cache(Generator.load),
+        twin=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
+        networks=networks,
+    )
+
+
+def taken_apart(stack: Stack | HeliosStack) -> Stack:
+    """The stack, for arms that no plan has for Helios."""
+    assert isinstance(stack, Stack)
+    return stack
+
+
+def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:
+    """The held-out scenes of which the prompts are the captions; empty if they are of none."""
+    scenes, _ = held_out_scenes(world, len(prompts.texts))
+    is_theirs = [scene.caption for scene in scenes] == list(prompts.texts)
+    return tuple(scenes) if is_theirs else ()
+
+
+def find_probe(preset: Preset) -> Probe | None:
+    """The probe of the preset's world; None where its weights are not there."""
+    try:
+        return load_probe(preset)
+    except (CheckpointError, ConfigError):
+        return None
