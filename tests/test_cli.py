@@ -412,6 +412,8 @@ def test_help_of_generate_shows_the_ranges(capsys):
         (["train", "--out", "x", "--steps", "poems=3", "--steps", "odes=4"], "got 'poems=3'"),
         (["train", "--out", "x", "--processes", "0"], "--processes must be from 1 to 4, got 0"),
         (["train", "--out", "x", "--processes", "5"], "--processes must be from 1 to 4, got 5"),
+        (["train", "--out", "x", "--batches", "0"], "--batches must be from 1 to 16, got 0"),
+        (["train", "--out", "x", "--batches", "17"], "--batches must be from 1 to 16, got 17"),
         (["train", "--out", __file__], "cannot write to "),
     ],
     ids=lambda value: " ".join(value[:-1]) if isinstance(value, list) else "",

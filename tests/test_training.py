@@ -221,6 +221,32 @@ def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out():
         training_steps(["world=0"], None)
 
 
+@pytest.mark.parametrize(
+    "batches, num_processes, share", [(None, 1, 1), (None, 2, 0.5), (2, 2, 1), (3, 2, 1.5)]
+)
+def test_processes_share_the_batches_of_a_step(
+    tmp_path, monkeypatch, batches, num_processes, share
+):
+    shares = []
+
+    def run_stage(stage, folder, device, seed, share):
+        shares.append(share)
+        return stage.model
+
+    monkeypatch.setattr(recipe, "run_stage", run_stage)
+    training = recipe.Training(
+        world="shapes",
+        out=tmp_path,
+        work=tmp_path,
+        steps=STEPS,
+        until="autoencoder",
+        batches=batches,
+    )
+    one = recipe.Recipe(training, WORLD, torch.device("cpu"), num_processes)
+    one._run(ProbeStage(WORLD, 1, torch.device("cpu")))
+    assert shares == [share]
+
+
 def test_what_is_trained_already_is_taken_as_it_is(tmp_path):
     folder = bundled() / "assets" / "storybook"
     training = recipe.Training(

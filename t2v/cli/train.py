@@ -6,7 +6,13 @@ from pathlib import Path
 from t2v.cli.arguments import Commands
 from t2v.errors import ConfigError, MediaError
 from t2v.settings.conditionings import CONDITIONINGS, arm_folder, find_conditioning
-from t2v.training.options import check_base, check_processes, check_until, parse_steps
+from t2v.training.options import (
+    check_base,
+    check_batches,
+    check_processes,
+    check_until,
+    parse_steps,
+)
 
 
 def add(commands: Commands) -> None:
@@ -62,6 +68,12 @@ def add(commands: Commands) -> None:
         help="Processes that train together (1 to 4; default: one per core).",
     )
     command.add_argument(
+        "--batches",
+        type=int,
+        help="Batches per step, shared by the processes (default: 1, on a GPU 4). Where steps are "
+        "short, as with single images, one for each process is fastest.",
+    )
+    command.add_argument(
         "--arm",
         metavar="NAME",
         help="Train only another way to condition chunks, on the frozen weights of the preset "
@@ -75,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
     parse_steps(options.steps)
     check_until(options.until)
     check_processes(options.processes)
+    check_batches(options.batches)
     base = check_base(options.base)
 
     if options.arm is not None:
@@ -122,6 +135,7 @@ def run(options: argparse.Namespace) -> int:
         base=base,
         start_from=options.start_from,
         trained=options.trained,
+        batches=options.batches,
     )
     train(training, num_processes)
     return 0

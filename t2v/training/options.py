@@ -21,6 +21,7 @@ STEPS = {
     "refiner": 1700,
 }
 SKIPPABLE = ("clips", "cam", "apm")  # by a denoiser that begins with trained weights
+MAX_BATCHES = 16
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 
 
@@ -64,6 +65,16 @@ def check_processes(asked: int | None) -> None:
     """
     if asked is not None and not 1 <= asked <= MAX_PROCESSES:
         raise ConfigError(f"--processes must be from 1 to {MAX_PROCESSES}, got {asked}")
+
+
+def check_batches(asked: int | None) -> None:
+    """Checks how many batches a step has; None is a number that suits the device.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    if asked is not None and not 1 <= asked <= MAX_BATCHES:
+        raise ConfigError(f"--batches must be from 1 to {MAX_BATCHES}, got {asked}")
 
 
 def check_base(name: str) -> BaseModelName:

@@ -86,6 +86,7 @@ class Training:
     base: BaseModelName = "unet"
     start_from: str | None = None  # preset of the weights that the denoiser begins with
     trained: Path | None = None  # folder of weights that has autoencoder, probe and encoders
+    batches: int | None = None  # per step, of all processes; None: as many as suit the device
 
 
 def train(training: Training, num_processes: int) -> None:
@@ -114,7 +115,7 @@ def _run_stages(rank: int, num_processes: int, training: Training, rendezvous: s
         torch.set_num_threads(1)
         dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=num_processes)
     torch.manual_seed(SEED)  # initial weights; everything else is seeded by its step
-    recipe = Recipe(training, find_world(training.world), device, 1 / num_processes)
+    recipe = Recipe(training, find_world(training.world), device, num_processes)
     recipe.train()
     if rank == 0:
         export(recipe.world, training.out, recipe.networks, recipe.tokenizer, recipe.quality)
@@ -136,7 +137,7 @@ class Recipe:
     training: Training
     world: World
     device: torch.device
-    cpu_share: float  # of every batch that this process draws, if there is no GPU
+    num_processes: int  # that draw a share of every batch each
     networks: dict[str, nn.Module] = field(default_factory=dict)  # trained, by their folders
     tokenizer: PreTrainedTokenizerFast | None = None
     quality: Quality = field(default_factory=dict)
@@ -166,7 +167,8 @@ class Recipe:
                 self._train_refiner(teachers)
 
     def _run(self, stage: Stage[M], gpu_share: float = GPU_SHARE) -> M:
-        share = gpu_share if self.device.type == "cuda" else self.cpu_share
+        count = self.training.batches or (gpu_share if self.device.type == "cuda" else 1)
+        share = count / self.num_processes
         return run_stage(stage, self.training.work, self.device, SEED, share)
 
     def _run_or_load(

@@ -29,7 +29,8 @@ class Arm:
             preset; "" for none of them.
         preset: the preset of a baseline, which draws its own first chunk, at its own size.
         twin: the name under which `longtake train --arm` trains it.
-        cost: about how long a chunk takes, in chunks of CAM; for the estimate of the time.
+        cost: about how long it draws at the new frames of one chunk of CAM, in times of that chunk;
+            for the estimate of the time.
     """
 
     kind: Kind

@@ -25,12 +25,14 @@ def can_plot() -> bool:
 
 def write_plots(results: Results, path: Path) -> None:
     """Means over videos of each chunk. Frozen and empty arms have their lines too."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots(2, 2)
     for axis, (name, label) in zip(axes.flat, PANELS.items(), strict=True):
+        axis.set_prop_cycle(color=colormaps["tab20"].colors)  # there are more than 10 arms
         for arm in results.plan.arms:
             values = results.per_chunk(arm, name)
             is_first = arm == results.plan.arms[0]
