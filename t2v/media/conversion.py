@@ -37,7 +37,6 @@ RANGES = {1: "tv", 2: "pc"}
 PQ, HLG, LINEAR = 16, 18, 8
 HDR_NAMES = {PQ: "PQ", HLG: "HLG"}
 LARGEST_SAR = 16  # a pixel that is still longer is a wrong tag
-ONE = 1 << 16  # in a display matrix
 MAX_KINDS = 64  # of side data: ffmpeg 8 has 35
 
 
@@ -110,10 +109,6 @@ def square_size(frame: av.VideoFrame, sample_aspect_ratio: Fraction | None) -> t
     if ratio >= 1:
         return round(frame.width * ratio), frame.height
     return frame.width, round(frame.height / ratio)
-
-
-def is_hdr(frame: av.VideoFrame) -> bool:
-    return frame.color_trc in HDR_NAMES
 
 
 def matrix_of(frame: av.VideoFrame) -> str:
