@@ -29,7 +29,7 @@ from t2v.weight_hashes import hash_weights
 
 
 KNOWN_FRAMES = {"latents": KnownFrames, "masked": MaskedFrames, "repeated": RepeatedFrame}
-INJECTORS = ("injector",)  # in the names of a UNet's parameters
+INJECTOR = "injector"  # in the names of a UNet's parameters
 
 
 def with_conditioning(stack: Stack, conditioning: Conditioning) -> Stack:
@@ -39,9 +39,7 @@ def with_conditioning(stack: Stack, conditioning: Conditioning) -> Stack:
     unet = StreamingUNet.from_config(config)
     assert isinstance(unet, StreamingUNet)
     kept = {
-        name: tensor
-        for name, tensor in stack.unet.state_dict().items()
-        if not any(part in name for part in INJECTORS)
+        name: tensor for name, tensor in stack.unet.state_dict().items() if INJECTOR not in name
     }
     more = unet.num_known_channels
     kept["conv_in.weight"] = pad(kept["conv_in.weight"], (0, 0, 0, 0, 0, more))
@@ -67,7 +65,7 @@ def conditioning_parts(stack: Stack) -> tuple[nn.Module, ...]:
         parts = (getattr(stack.unet, name) for name in ENCODER_PARTS)
         return tuple(part for part in parts if part is not None)
     children = stack.unet.named_children()
-    injectors = (child for name, child in children if any(part in name for part in INJECTORS))
+    injectors = (child for name, child in children if INJECTOR in name)
     return stack.extractor, *injectors
 
 
@@ -76,7 +74,9 @@ def concatenates(stack: Stack) -> bool:
     return isinstance(stack.unet, StreamingUNet) and stack.unet.num_known_channels > 0
 
 
-def save_arm(stack: Stack, base: Stack, preset: Preset, folder: Path, record: dict) -> None:
+def save_arm(
+    stack: Stack, base: Stack, preset: Preset, folder: Path, record: dict[str, Any]
+) -> None:
     """Writes what differs from the base, and the record, last: an arm without it is not trained.
 
     Args:
@@ -104,7 +104,7 @@ def differing(stack: Stack, base: Stack) -> Iterator[tuple[str, Tensor]]:
 
 def new_weights(arm: Stack) -> set[str]:
     """Names of the UNet's weights that an arm never shares with its base."""
-    names = {name for name in arm.unet.state_dict() if any(part in name for part in INJECTORS)}
+    names = {name for name in arm.unet.state_dict() if INJECTOR in name}
     return names | {"conv_in.weight"} if concatenates(arm) else names
 
 

@@ -7,6 +7,7 @@ layers of a block, and exchanges them in self-attention (Ulysses).
 
 import atexit
 from math import ceil
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -63,8 +64,8 @@ def share_steps(stack: HeliosStack) -> None:
     )
 
 
-def plan_of(transformer: HeliosTransformer3DModel) -> dict:
-    """The library's plan, which names 40 blocks, for the blocks that there are."""
+def plan_of(transformer: HeliosTransformer3DModel) -> dict[str, Any]:
+    """Diffusers' plan, which names 40 blocks, for the blocks that there are: splits by layer."""
     plan = transformer._cp_plan or {}
     blocks = {f"blocks.{number}" for number in range(len(transformer.blocks))} | {"blocks.*"}
     return {name: part for name, part in plan.items() if name.rpartition(".")[0] in blocks}

@@ -60,7 +60,7 @@ def block_noise(noise: Latents, gamma: float) -> Latents:
         noise: independent values.
     """
     alone = sqrt(1 + gamma)
-    together = sqrt(max(0.0, 1 + gamma - 4 * gamma))
+    together = sqrt(max(0.0, 1 - 3 * gamma))
     blocks = rearrange(noise, "b c f (h i) (w j) -> b c f h i w j", i=2, j=2)
     total = blocks.sum(dim=(4, 6), keepdim=True)
     mixed = alone * blocks + (together - alone) / 4 * total
