@@ -34,20 +34,20 @@ from t2v.settings.config import GenerationConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class HeliosMemories:
     """Both memories, on the device."""
 
     history: Float[Tensor, "1 c k h w"]  # 0 where the video had not begun
     anchor: Float[Tensor, "1 c 1 h w"] | None  # None before the first chunk
 
     @classmethod
-    def nothing(cls, stack: HeliosStack, config: GenerationConfig) -> "Remembered":
+    def nothing(cls, stack: HeliosStack, config: GenerationConfig) -> "HeliosMemories":
         channels, height, width = stack.latent_shape(config.frame_size)
         shape = (1, channels, sum(HISTORY_SIZES), height, width)
         return cls(torch.zeros(shape, device=stack.device), None)
 
     @classmethod
-    def from_host(cls, memory: LatentMemory, device: torch.device) -> "Remembered":
+    def from_host(cls, memory: LatentMemory, device: torch.device) -> "HeliosMemories":
         history, anchor = (torch.from_numpy(x) for x in (memory.history, memory.anchor))
         return cls(history.to(device), anchor.to(device))
 
@@ -57,11 +57,11 @@ class Remembered:
         history, anchor = (x.cpu().numpy().copy() for x in (self.history, self.anchor))
         return LatentMemory(history, anchor)
 
-    def after(self, latents: Latents) -> "Remembered":
+    def after(self, latents: Latents) -> "HeliosMemories":
         """The memories after a chunk."""
         joined = torch.cat([self.history, latents], dim=2)[:, :, -self.history.shape[2] :]
         anchor = latents[:, :, :1] if self.anchor is None else self.anchor
-        return Remembered(joined.contiguous(), anchor.contiguous())
+        return HeliosMemories(joined.contiguous(), anchor.contiguous())
 
     def seen(self, config: GenerationConfig) -> tuple[Tensor, Tensor]:
         """History and anchor as far as the settings let a chunk see them.
@@ -135,12 +135,12 @@ def draw_video(
     stack.use("transformer")
     texts = PromptCache(config, lambda chunk: stack.prepare(prompts.of_chunk(chunk)))
     if memory is None:
-        remembered = Remembered.nothing(stack, config)
+        memories = HeliosMemories.nothing(stack, config)
     else:
-        remembered = Remembered.from_host(memory, stack.device)
+        memories = HeliosMemories.from_host(memory, stack.device)
     for index in range(first_chunk, config.num_chunks):
         stage = stage_of(index)
-        history = stack.history(*remembered.seen(config))
+        history = stack.history(*memories.seen(config))
         steps = draw_chunk(stack, config, index, texts.of_chunk(index), history)
         num_steps = stack.num_steps(config, index)
         for number, (latents, x0) in enumerate(steps, start=1):
@@ -153,7 +153,7 @@ def draw_video(
                 **memory_in_use(stack.device),
             )
         check_finite(latents, stage, index)
-        remembered = remembered.after(latents)
+        memories = memories.after(latents)
         with finite_pixels(stage, index):
             frames = stack.autoencoder.decode(latents)
         yield Chunk(
@@ -161,7 +161,7 @@ def draw_video(
             index=index,
             start_frame=stack.chunking.num_frames(index),
             frames=frames,
-            memory=remembered.to_host(),
+            memory=memories.to_host(),
         )
 
 

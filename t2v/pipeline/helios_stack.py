@@ -98,15 +98,15 @@ class HeliosStack:
         """
         sizes = (1, *HISTORY_SIZES, self.chunk_latents)
         times = torch.arange(sum(sizes), device=self.device)[None].split(sizes, dim=1)
-        first, long, mid, near, chunk = times
+        first, far, middle, near, chunk = times
         dtype = self.transformer.dtype
-        far, middle, last = history.to(dtype).split(HISTORY_SIZES, dim=2)
+        far_latents, middle_latents, near_latents = history.to(dtype).split(HISTORY_SIZES, dim=2)
         return {
             "indices_hidden_states": chunk,
             "indices_latents_history_short": torch.cat([first, near], dim=1),
-            "indices_latents_history_mid": mid,
-            "indices_latents_history_long": long,
-            "latents_history_short": torch.cat([anchor.to(dtype), last], dim=2),
-            "latents_history_mid": middle,
-            "latents_history_long": far,
+            "indices_latents_history_mid": middle,
+            "indices_latents_history_long": far,
+            "latents_history_short": torch.cat([anchor.to(dtype), near_latents], dim=2),
+            "latents_history_mid": middle_latents,
+            "latents_history_long": far_latents,
         }
