@@ -42,10 +42,14 @@ def accelerate(
     if profile == "full":
         compile_networks(in_the_loop, device)
         return notices
+    return (*notices, not_compiled(profile))
+
+
+def not_compiled(profile: str) -> str:
+    """The notice that networks which move between host and GPU are not compiled."""
     return (
-        *notices,
         "The networks are not compiled: that needs the memory profile full, "
-        f"and there is room for {profile}.",
+        f"and there is room for {profile}."
     )
 
 

@@ -23,7 +23,7 @@ from t2v.settings.config import GenerationConfig
 
 
 Prepared = TypeVar("Prepared")
-Retry = Callable[[Callable[..., Any]], Callable[..., Any]]  # see offload.retry_offloaded
+Retry = Callable[[Callable[..., Any]], Callable[..., Any]]  # see retry.retry_offloaded
 
 
 class EncodedPrompts:

@@ -11,6 +11,7 @@ from t2v.models.eight_bit import check_eight_bit, round_weights
 from t2v.models.helios_attention import use_prepared_text
 from t2v.models.networks import from_config, read_json
 from t2v.models.wan import load_autoencoder, load_text_encoder, load_transformer
+from t2v.pipeline.acceleration import not_compiled
 from t2v.pipeline.context_parallel import join_processes, share_steps
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import device_for, place
@@ -128,10 +129,6 @@ def accelerate_helios(
         return notices
     profile = offloader.profile if offloader else "full"
     if profile != "full":
-        return (
-            *notices,
-            "The networks are not compiled: that needs the memory profile full, "
-            f"and there is room for {profile}.",
-        )
+        return (*notices, not_compiled(profile))
     stack.transformer.compile_repeated_blocks(dynamic=True)
     return notices

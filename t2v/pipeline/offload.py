@@ -10,10 +10,10 @@ Three memory profiles, from fast to small:
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -215,44 +215,6 @@ def guidance_parts(
     if offloader is None or not offloader.computes_apart(latents.numel()):
         return [contexts]
     return list(zip(*(context.one_by_one() for context in contexts), strict=True))
-
-
-def downgrade_profile(offloader: Offloader) -> str:
-    """Changes to the next smaller profile after memory ran out, and returns its name.
-
-    Not to be called inside `except`: the error keeps the tensors alive that were too many.
-    """
-    lower = lower_profile(offloader.profile)
-    if lower is None:
-        raise ValueError(f"there is no smaller profile than {offloader.profile}")
-    offloader.change(lower)
-    if offloader.device.type == "cuda":
-        torch.cuda.empty_cache()
-    return lower
-
-
-def retry_offloaded(
-    offloader: Offloader | None,
-    report: Callable[[str], None],
-    work: Callable[..., Any],
-) -> Callable[..., Any]:
-    """Wraps `work` so that it is repeated in the next smaller profile where memory runs out.
-
-    Args:
-        report: is called with the new profile.
-        work: may be called twice with the same arguments.
-    """
-
-    def retried(*arguments: Any) -> Any:
-        while True:
-            try:
-                return work(*arguments)
-            except torch.OutOfMemoryError:
-                if offloader is None or lower_profile(offloader.profile) is None:
-                    raise
-            report(downgrade_profile(offloader))
-
-    return retried
 
 
 def lower_profile(profile: str) -> str | None:

@@ -16,11 +16,11 @@ from functools import partial
 
 import torch
 
-from t2v.events import Chunk, Event, Frames, Notice, RefinerState, StepDone
+from t2v.events import Chunk, Event, Frames, RefinerState, StepDone
 from t2v.pipeline.blending import OwnNoise, RandomCuts, SharedNoise
 from t2v.pipeline.conditioning import RefinerConditioning, Retry
 from t2v.pipeline.denoising import check_finite, finite_pixels
-from t2v.pipeline.offload import retry_offloaded
+from t2v.pipeline.retry import downgrade_notice, retry_offloaded
 from t2v.pipeline.stack import Refiner
 from t2v.pipeline.window_denoising import Denoising, denoise_by_chunk, denoise_jointly
 from t2v.pipeline.windows import FrameSource, encode_windows
@@ -85,10 +85,7 @@ def refine(
                 refiner=result.state.to_host(source.frame_size()) if result.state else None,
             )
         while downgrades:
-            yield Notice(
-                f"The GPU's memory was used up: refining continues at chunk {index} with the "
-                f"memory profile {downgrades.popleft()}, which is slower."
-            )
+            yield downgrade_notice("refining", index, downgrades.popleft())
         yield event
         if isinstance(event, Chunk):
             index, start_frame = index + 1, start_frame + len(event.frames)

@@ -1,16 +1,16 @@
-"""Drawing a video on: from a clip, from where it stopped, or where the GPU's memory ran out."""
+"""Continues a video: from a clip, from where it stopped, or where the GPU's memory ran out."""
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from t2v.errors import ConfigError
 from t2v.events import Chunk, Event, Frames, Notice
-from t2v.pipeline.offload import Offloader, downgrade_profile, lower_profile
+from t2v.pipeline.offload import Offloader, lower_profile
 
 
-Remembered = Any  # what the loop over chunks keeps between them
+State = TypeVar("State")  # what a pipeline keeps between chunks
 
 
 def check_resumed(first_chunk: int, memory: object, *, may_begin_with_memory: bool = False) -> None:
@@ -42,32 +42,75 @@ def check_clip(frames: Frames, num_frames: int) -> None:
 
 def draw_offloaded(
     offloader: Offloader | None,
-    draw: Callable[[int, Remembered | None], Generator[Event, None, None]],
-    remember: Callable[[Remembered | None, Chunk], Remembered | None],
+    draw: Callable[[int, State | None], Generator[Event, None, None]],
+    update: Callable[[State | None, Chunk], State | None],
     first_chunk: int,
-    memory: Remembered | None,
+    state: State | None,
 ) -> Generator[Event, None, None]:
     """Yields the events of a video. Where memory runs out, the chunk starts again with less.
 
     Args:
-        draw: the chunks from a number on, with what is remembered of those before.
-        remember: what is remembered after a chunk.
+        draw: the chunks from a number on, from the state before them.
+        update: the state after a chunk, from the one before it.
 
     Raises:
         torch.OutOfMemoryError: there is no smaller memory profile.
     """
     while True:
         try:
-            for event in draw(first_chunk, memory):
+            for event in draw(first_chunk, state):
                 if isinstance(event, Chunk):
                     first_chunk = event.index + 1
-                    memory = remember(memory, event)
+                    state = update(state, event)
                 yield event
             return
         except torch.OutOfMemoryError:
             if offloader is None or lower_profile(offloader.profile) is None:
                 raise
-        yield Notice(
-            f"The GPU's memory was used up: the video continues at chunk {first_chunk} with the "
-            f"memory profile {downgrade_profile(offloader)}, which is slower."
-        )
+        yield downgrade_notice("the video", first_chunk, downgrade_profile(offloader))
+
+
+def retry_offloaded(
+    offloader: Offloader | None,
+    report: Callable[[str], None],
+    work: Callable[..., Any],
+) -> Callable[..., Any]:
+    """Wraps `work` so that it is repeated in the next smaller profile where memory runs out.
+
+    Args:
+        report: is called with the new profile.
+        work: may be called twice with the same arguments.
+    """
+
+    def retried(*arguments: Any) -> Any:
+        while True:
+            try:
+                return work(*arguments)
+            except torch.OutOfMemoryError:
+                if offloader is None or lower_profile(offloader.profile) is None:
+                    raise
+            report(downgrade_profile(offloader))
+
+    return retried
+
+
+def downgrade_profile(offloader: Offloader) -> str:
+    """Changes to the next smaller profile after memory ran out, and returns its name.
+
+    Not to be called inside `except`: the error keeps the tensors alive that were too many.
+    """
+    lower = lower_profile(offloader.profile)
+    if lower is None:
+        raise ValueError(f"there is no smaller profile than {offloader.profile}")
+    offloader.change(lower)
+    if offloader.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return lower
+
+
+def downgrade_notice(what: str, chunk: int, profile: str) -> Notice:
+    """Says that `what` continues in a smaller profile."""
+    return Notice(
+        f"The GPU's memory was used up: {what} continues at chunk {chunk} with the memory profile "
+        f"{profile}, which is slower."
+    )
