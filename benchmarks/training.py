@@ -3,7 +3,7 @@
     python -m benchmarks.training
     python -m benchmarks.training --world storybook --only images | tail -1 | jq .
 
-A table for people, then one line of JSON. On CPUs one process with one thread takes its share of
+A table for people, then one line of JSON. On CPUs one process with one thread takes its part of
 every batch, as each of the recipe's processes does side by side; averaging gradients is left out.
 Networks are untrained, which costs the same.
 """
@@ -21,18 +21,18 @@ import torch
 
 from t2v.settings.presets import named_preset
 from t2v.training.autoencoder import AutoencoderStage, standardise
-from t2v.training.clips import Teachers
+from t2v.training.clips import FrozenEncoders
 from t2v.training.denoiser import Denoiser
 from t2v.training.encoders import EncodersStage
 from t2v.training.gradients import Gradients
 from t2v.training.probe import ProbeStage
+from t2v.training.processes import num_training_processes
 from t2v.training.processor import keep_freed_memory, multiplies_bfloat16
 from t2v.training.recipe import (
     DIFFUSION_STAGES,
-    GPU_SHARE,
-    GPU_SHARE_OF_ENCODERS,
+    GPU_BATCHES,
+    GPU_BATCHES_OF_ENCODERS,
     STEPS,
-    num_training_processes,
     training_steps,
 )
 from t2v.training.refiner import RefinerStage
@@ -49,19 +49,21 @@ def new_stages(world: World, device: torch.device) -> Iterator[Stage]:
     autoencoder = AutoencoderStage(world, 1, device)
     yield autoencoder
     yield ProbeStage(world, 1, device)
-    encoders = EncodersStage(world, 1, device)
-    yield encoders
-    networks = (autoencoder.model, encoders.model.text, encoders.model.image)
+    clip = EncodersStage(world, 1, device)
+    yield clip
+    networks = (autoencoder.model, clip.model.text, clip.model.image)
     for network in networks:
         network.to(device).eval().requires_grad_(False)
     standardise(autoencoder.model, world, device)
-    teachers = Teachers(*networks, device, world)
+    encoders = FrozenEncoders(*networks, device, world)
     for stage in DIFFUSION_STAGES.values():
-        yield stage(Denoiser(world).to(device), teachers, 1)
-    yield RefinerStage(teachers, 1, named_preset("shapes").refiner)
+        yield stage(Denoiser(world).to(device), encoders, 1)
+    yield RefinerStage(encoders, 1, named_preset("shapes").refiner)
 
 
-def measure(stage: Stage, device: torch.device, share: float, num_steps: int) -> dict[str, float]:
+def measure(
+    stage: Stage, device: torch.device, batch_scale: float, num_steps: int
+) -> dict[str, float]:
     """Medians over `num_steps` steps: seconds for drawing a batch, and for all that follows."""
     stage.model.to(device).train()
     groups = stage.parameter_groups()
@@ -72,7 +74,7 @@ def measure(stage: Stage, device: torch.device, share: float, num_steps: int) ->
     drawing, learning = [], []
     for step in range(WARM_UP + num_steps):
         started = clock()
-        batch = stage.draw(np.random.default_rng(step), share)
+        batch = stage.draw(np.random.default_rng(step), batch_scale)
         drawn = clock()
         gradients(batch)
         optimiser.step()
@@ -106,8 +108,9 @@ def main() -> None:
     for stage in new_stages(find_world(options.world), device):
         if stage.name not in options.only:
             continue
-        gpu_share = GPU_SHARE_OF_ENCODERS if stage.name == "encoders" else GPU_SHARE
-        row = measure(stage, device, gpu_share if has_gpu else 1 / processes, options.steps)
+        gpu_batches = GPU_BATCHES_OF_ENCODERS if stage.name == "encoders" else GPU_BATCHES
+        batch_scale = gpu_batches if has_gpu else 1 / processes
+        row = measure(stage, device, batch_scale, options.steps)
         # With a GPU, other processes draw.
         seconds = row["learning"] + (0 if has_gpu else row["drawing"])
         row |= {"steps_an_hour": 3600 / seconds, "hours": recipe[stage.name] * seconds / 3600}

@@ -71,13 +71,13 @@ class SlowStage:
 
     def __init__(self):
         self.model = torch.nn.Linear(2, 1)
-        self.shares = []
+        self.batch_scales = []
 
     def parameter_groups(self):
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng, share):
-        self.shares.append(share)
+    def draw(self, rng, batch_scale):
+        self.batch_scales.append(batch_scale)
         work(0.02)
         return torch.ones(3, 2)
 
@@ -95,7 +95,7 @@ def work(seconds):
 def test_drawing_and_learning_are_timed_separately():
     stage = SlowStage()
     row = training.measure(stage, torch.device("cpu"), 0.5, num_steps=3)
-    assert stage.shares == [0.5] * 5
+    assert stage.batch_scales == [0.5] * 5
     assert 0.02 <= row["drawing"] < 0.04
     assert 0.05 <= row["learning"] < 0.09
 

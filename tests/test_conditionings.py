@@ -18,7 +18,7 @@ from t2v.settings.conditionings import CONDITIONINGS, RECORD, arm_folder
 from t2v.settings.presets import find_preset
 from t2v.training import arms, loop
 from t2v.training.arms import ArmStage, denoiser_of
-from t2v.training.clips import Teachers
+from t2v.training.clips import FrozenEncoders
 from t2v.training.loop import run_stage
 from t2v.worlds import find_world
 from tests.support.small_arms import awake_arm, save_awake_arm
@@ -133,9 +133,11 @@ def trained(monkeypatch, tmp_path):
 
     def train(name):
         base = new_stack((64, 64))
-        teachers = Teachers(base.autoencoder, base.text_encoder, base.image_encoder, CPU, WORLD)
+        encoders = FrozenEncoders(
+            base.autoencoder, base.text_encoder, base.image_encoder, CPU, WORLD
+        )
         arm = with_conditioning(base, CONDITIONINGS[name])
-        stage = ArmStage(denoiser_of(arm, WORLD), teachers, 2, arm)
+        stage = ArmStage(denoiser_of(arm, WORLD), encoders, 2, arm)
         averaged = run_stage(stage, tmp_path / name, CPU, 0)
         return base, replace(arm, unet=averaged.unet, extractor=averaged.extractor)
 

@@ -24,14 +24,16 @@ from t2v.training import (
     clips,
     distillation,
     memory_stages,
+    processes,
     recipe,
     refiner,
 )
-from t2v.training.clips import Teachers
+from t2v.training.clips import FrozenEncoders
 from t2v.training.denoiser import Denoiser
 from t2v.training.diffusion import Noised
 from t2v.training.probe import Probe, ProbeStage
-from t2v.training.recipe import STEPS, num_training_processes, training_steps
+from t2v.training.processes import num_training_processes
+from t2v.training.recipe import STEPS, training_steps
 from t2v.training.warm_start import start_from
 from t2v.worlds import find_world, world_of
 from tests.support.small_batches import make_batches_small
@@ -45,8 +47,8 @@ def stack():
     return load_stack(list_presets()["shapes"], "cpu")
 
 
-def teachers_of(stack) -> Teachers:
-    return Teachers(
+def encoders_of(stack) -> FrozenEncoders:
+    return FrozenEncoders(
         stack.autoencoder, stack.text_encoder, stack.image_encoder, torch.device("cpu"), WORLD
     )
 
@@ -65,7 +67,7 @@ def trained(tmp_path_factory):
             steps=steps,
             until=list(STEPS)[-1],
         )
-        recipe.train(training, num_processes=1)
+        processes.train(training, num_processes=1)
     return folder
 
 
@@ -123,7 +125,7 @@ def test_no_exported_file_is_too_large_for_a_file_host(trained):
 def test_the_loss_of_the_probe_falls_on_one_batch():
     torch.manual_seed(0)
     stage = ProbeStage(WORLD, 8, torch.device("cpu"))
-    batch = stage.draw(np.random.default_rng(0), share=1 / 8)
+    batch = stage.draw(np.random.default_rng(0), batch_scale=1 / 8)
     optimiser = torch.optim.Adam(stage.model.parameters(), 2e-3)
     losses = []
     for _ in range(8):
@@ -148,17 +150,17 @@ def test_image_batches_of_the_world_stage_have_frame_zero_only(stack):
     rng = np.random.default_rng(0)
     lasts = {memory_stages.ApmStage: 15, memory_stages.WorldStage: 0, distillation.GuidanceStage: 0}
     for stage, last in lasts.items():
-        images, *_ = stage(Denoiser(WORLD), teachers_of(stack), 1).draw(rng, share=4.0)
+        images, *_ = stage(Denoiser(WORLD), encoders_of(stack), 1).draw(rng, batch_scale=4.0)
         assert images.numbers.max() == last
 
 
 def test_distillation_target_equals_guidance_of_the_pipeline(stack):
     """With other texts, another null anchor or another scale, the target would differ."""
-    preset, teachers = list_presets()["shapes"], teachers_of(stack)
+    preset, encoders = list_presets()["shapes"], encoders_of(stack)
     denoiser = Denoiser(WORLD)
     for name in ("unet", "extractor", "anchor_tokens"):
         getattr(denoiser, name).load_state_dict(getattr(stack, name).state_dict())
-    stage = distillation.GuidanceStage(denoiser, teachers, 1)
+    stage = distillation.GuidanceStage(denoiser, encoders, 1)
 
     frames = np.random.default_rng(4).integers(0, 255, (8, 64, 64, 3), np.uint8)
     latents, timesteps = torch.randn(1, 12, 16, 8, 8), torch.tensor([613])
@@ -185,7 +187,9 @@ def test_distillation_target_equals_guidance_of_the_pipeline(stack):
 
 def test_a_return_window_starts_with_8_hidden_frames():
     for seed in range(5):
-        scene, start = clips.sample_window(np.random.default_rng(seed), True, WORLD.sample)
+        scene, start = clips.sample_window(
+            np.random.default_rng(seed), WORLD.sample, is_return=True
+        )
         assert scene.hidden(np.arange(start, start + 8.0)).all()
 
 
@@ -222,15 +226,15 @@ def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out():
 
 
 @pytest.mark.parametrize(
-    "batches, num_processes, share", [(None, 1, 1), (None, 2, 0.5), (2, 2, 1), (3, 2, 1.5)]
+    "batches, num_processes, batch_scale", [(None, 1, 1), (None, 2, 0.5), (2, 2, 1), (3, 2, 1.5)]
 )
 def test_processes_share_the_batches_of_a_step(
-    tmp_path, monkeypatch, batches, num_processes, share
+    tmp_path, monkeypatch, batches, num_processes, batch_scale
 ):
-    shares = []
+    scales = []
 
-    def run_stage(stage, folder, device, seed, share):
-        shares.append(share)
+    def run_stage(stage, folder, device, seed, scale):
+        scales.append(scale)
         return stage.model
 
     monkeypatch.setattr(recipe, "run_stage", run_stage)
@@ -244,7 +248,7 @@ def test_processes_share_the_batches_of_a_step(
     )
     one = recipe.Recipe(training, WORLD, torch.device("cpu"), num_processes)
     one._run(ProbeStage(WORLD, 1, torch.device("cpu")))
-    assert shares == [share]
+    assert scales == [batch_scale]
 
 
 def test_what_is_trained_already_is_taken_as_it_is(tmp_path):
@@ -257,7 +261,7 @@ def test_what_is_trained_already_is_taken_as_it_is(tmp_path):
         until="encoders",
         trained=folder,
     )
-    recipe.train(training, num_processes=1)
+    processes.train(training, num_processes=1)
     assert not training.work.exists()  # no stage was trained
     files = (root / "quality.json" for root in (folder, training.out))
     assert len({file.read_text() for file in files}) == 1

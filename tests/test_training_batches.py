@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from t2v.training.batches import batches, mean_of, part
+from t2v.training.batches import batches, mean_of, scaled_size
 from t2v.training.clips import token_ids
 from t2v.training.gradients import Gradients
 from t2v.training.networks import NUM_TEXT_TOKENS, new_tokenizer
@@ -25,8 +25,8 @@ class NoisyStage:
         self.model = nn.Linear(3, 1, bias=False).to(device)
         self.unused = nn.Parameter(torch.ones(2, device=device))
 
-    def draw(self, rng, share):
-        x = torch.from_numpy(rng.standard_normal((part(5, share), 3), np.float32))
+    def draw(self, rng, batch_scale):
+        x = torch.from_numpy(rng.standard_normal((scaled_size(5, batch_scale), 3), np.float32))
         return {"x": x, "flag": None} if rng.random() < 0.5 else {"x": x}
 
     def losses(self, batch):
@@ -36,12 +36,12 @@ class NoisyStage:
 
 
 def test_a_share_of_a_batch_is_never_empty():
-    assert [part(32, 1 / 2), part(32, 4.0), part(4, 1 / 64)] == [16, 128, 1]
+    assert [scaled_size(32, 1 / 2), scaled_size(32, 4.0), scaled_size(4, 1 / 64)] == [16, 128, 1]
 
 
 def test_the_batch_of_a_step_depends_only_on_its_number():
-    whole = list(batches(NoisyStage(), range(7), seed=3, rank=0, share=1.0, device=CPU))
-    rest = list(batches(NoisyStage(), range(4, 7), seed=3, rank=0, share=1.0, device=CPU))
+    whole = list(batches(NoisyStage(), range(7), seed=3, rank=0, batch_scale=1.0, device=CPU))
+    rest = list(batches(NoisyStage(), range(4, 7), seed=3, rank=0, batch_scale=1.0, device=CPU))
     for (seed, batch), (other_seed, other) in zip(whole[4:], rest, strict=True):
         assert seed == other_seed
         assert torch.equal(batch["x"], other["x"])
@@ -78,7 +78,7 @@ def test_recorded_gradients_belong_to_the_current_batch():
     trained = [*stage.model.parameters(), stage.unused]
     optimiser = torch.optim.AdamW(trained, 0.0)
     gradients = Gradients(stage, optimiser, device)
-    for _, batch in batches(stage, range(9), seed=3, rank=0, share=1.0, device=device):
+    for _, batch in batches(stage, range(9), seed=3, rank=0, batch_scale=1.0, device=device):
         loss = gradients(batch)["loss"]
         with torch.autocast("cuda", torch.bfloat16):
             moved = {name: None if x is None else x.to(device) for name, x in batch.items()}

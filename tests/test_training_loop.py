@@ -34,7 +34,7 @@ class LineStage:
     def parameter_groups(self):
         return [{"params": list(self.model["line"].parameters())}]
 
-    def draw(self, rng, share):
+    def draw(self, rng, batch_scale):
         if len(self.first_numbers) == self.dies_at:
             raise KeyboardInterrupt
         x = torch.tensor(rng.normal(size=(13, 1)), dtype=torch.float32)
@@ -64,7 +64,7 @@ class BlurStage(LineStage):
     def parameter_groups(self):
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng, share):
+    def draw(self, rng, batch_scale):
         return self.pixels
 
     def losses(self, pixels):

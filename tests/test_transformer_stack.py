@@ -20,7 +20,7 @@ from t2v.pipeline.streaming_t2v import stream
 from t2v.resources import bundled
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import list_presets
-from t2v.training import recipe
+from t2v.training import processes, recipe
 from t2v.training.export import write_network
 from t2v.training.options import STEPS
 from tests.support.small_batches import make_batches_small
@@ -80,7 +80,7 @@ def trained(tmp_path_factory):
             until="world",
             trained=bundled() / "assets" / "shapes",
         )
-        recipe.train(training, num_processes=1)
+        processes.train(training, num_processes=1)
     return folder
 
 

@@ -24,8 +24,8 @@ from t2v.pipeline.stack import Stack
 from t2v.settings.conditionings import ARM_PRESET, find_conditioning
 from t2v.settings.presets import find_preset
 from t2v.training.base_stages import NEW_LAYER_RATE
-from t2v.training.batches import part
-from t2v.training.clips import Rendered, Teachers, draw_later_chunks
+from t2v.training.batches import scaled_size
+from t2v.training.clips import FrozenEncoders, Rendered, draw_later_chunks
 from t2v.training.denoiser import Denoiser, without_dropout
 from t2v.training.loop import run_stage
 from t2v.training.memory_stages import CamStage, MemoryStage
@@ -36,7 +36,7 @@ from t2v.worlds.world import World
 
 
 SEED = 0
-MORE_ON_CPUS, CPU_SHARE = 4, 0.5  # more steps, of a share of the batch each
+ARM_STEPS_FACTOR_ON_CPU, ARM_BATCH_SCALE_ON_CPU = 4, 0.5  # more steps, of half a batch each
 
 
 class ArmStage(MemoryStage):
@@ -50,20 +50,20 @@ class ArmStage(MemoryStage):
     learning_rate, last_rate = CamStage.learning_rate, CamStage.last_rate
     in_plain_world = False
 
-    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int, stack: Stack):
-        super().__init__(model, teachers, num_steps)
+    def __init__(self, model: Denoiser, encoders: FrozenEncoders, num_steps: int, stack: Stack):
+        super().__init__(model, encoders, num_steps)
         self.stack = stack
 
     def draw(  # type: ignore[override] # later chunks only: the base learns nothing
-        self, rng: np.random.Generator, share: float
+        self, rng: np.random.Generator, batch_scale: float
     ) -> tuple[Rendered]:
         common = self.world, self.tokenizer, self.new_scene
-        count = part(self.later_batch, share)
+        count = scaled_size(self.later_batch, batch_scale)
         later = draw_later_chunks(rng, count, *common, self.share_of_returns)
         return (later._replace(anchors=None),)
 
     def losses(self, batch: Sequence[Rendered]) -> dict[str, Tensor]:
-        return self.loss_of(self.teachers.encode(batch[0], with_cond_frames=True), "later")
+        return self.loss_of(self.encoders.encode(batch[0], with_cond_frames=True), "later")
 
     def parameter_groups(self) -> ParameterGroups:
         unet, extractor = self.stack.unet, self.stack.extractor
@@ -100,23 +100,27 @@ def train_arm(arm: str, out: Path, work: Path, num_steps: int | None = None) -> 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base = load_stack(preset, device, torch.float32)
     world = world_of(preset.weights_folder)
-    teachers = Teachers(base.autoencoder, base.text_encoder, base.image_encoder, device, world)
+    encoders = FrozenEncoders(
+        base.autoencoder, base.text_encoder, base.image_encoder, device, world
+    )
     torch.manual_seed(SEED)
     stack = with_conditioning(base, find_conditioning(arm))
-    more, share = (1, 1.0) if device.type == "cuda" else (MORE_ON_CPUS, CPU_SHARE)
+    steps_factor, batch_scale = 1, 1.0
+    if device.type != "cuda":
+        steps_factor, batch_scale = ARM_STEPS_FACTOR_ON_CPU, ARM_BATCH_SCALE_ON_CPU
     if num_steps is None:
-        num_steps = STEPS["cam"] * more
-    stage = ArmStage(denoiser_of(stack, world), teachers, num_steps, stack)
+        num_steps = STEPS["cam"] * steps_factor
+    stage = ArmStage(denoiser_of(stack, world), encoders, num_steps, stack)
     trained = [one for group in stage.parameter_groups() for one in group["params"]]
     record = {
         "arm": arm,
         "steps": num_steps,
-        "batch": part(stage.later_batch, share),
+        "batch": scaled_size(stage.later_batch, batch_scale),
         "seed": SEED,
         "trained_parameters": sum(parameter.numel() for parameter in trained),
     }
     started = time.perf_counter()
-    averaged = run_stage(stage, work / f"arm-{arm}", device, SEED, share)
+    averaged = run_stage(stage, work / f"arm-{arm}", device, SEED, batch_scale)
     record["seconds"] = round(time.perf_counter() - started)  # since it was last started
     stack = replace(stack, unet=averaged.unet, extractor=averaged.extractor)
     save_arm(stack, base, preset, out, record)

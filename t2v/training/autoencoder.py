@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from t2v.models.autoencoder import FrameAutoencoder, to_pixels
-from t2v.training.batches import mean_of, part
+from t2v.training.batches import mean_of, scaled_size
 from t2v.training.networks import new_autoencoder
 from t2v.training.stage import ParameterGroups
-from t2v.worlds.world import World
+from t2v.worlds.world import NUM_TRAINING_FRAMES, World
 
 
 FramesAndMasks = tuple[UInt8[Tensor, "n h w 3"], Bool[Tensor, "n h w"]]
@@ -20,6 +21,7 @@ FramesAndMasks = tuple[UInt8[Tensor, "n h w 3"], Bool[Tensor, "n h w"]]
 BATCH = 32
 KL_WEIGHT = 2e-4
 NUM_STATISTICS_FRAMES = 1024
+PEAK_SQUARED = 2.0**2  # pixels span [-1, 1]
 
 
 class AutoencoderStage:
@@ -38,8 +40,8 @@ class AutoencoderStage:
     def parameter_groups(self) -> ParameterGroups:
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng: np.random.Generator, share: float) -> FramesAndMasks:
-        return random_frames(self.world, rng, part(BATCH, share))
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> FramesAndMasks:
+        return random_frames(self.world, rng, scaled_size(BATCH, batch_scale))
 
     def losses(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
         frames, is_object = batch
@@ -65,14 +67,14 @@ class AutoencoderStage:
         frames = frames.to(self.device)
         restored = model.reconstruct(model.posterior(to_pixels(frames)).mean)
         restored = ((restored + 1) * 127.5).clamp(0, 255).byte().movedim(1, -1)
-        pairs = torch.stack([frames, restored]).view(2, 4, 12, 64, 64, 3)
-        return pairs.permute(1, 0, 3, 2, 4, 5).reshape(8 * 64, 12 * 64, 3).cpu().numpy()
+        pairs = torch.stack([frames, restored]).cpu().numpy()
+        return rearrange(pairs, "p (r c) h w d -> (r p h) (c w) d", c=12)
 
 
 def random_frames(world: World, rng: np.random.Generator, count: int) -> FramesAndMasks:
     """Draws one frame of each of `count` new scenes, and masks of the objects' boxes."""
     scenes = [world.sample(rng) for _ in range(count)]
-    times = rng.integers(0, 200, (count, 1)).astype(float)
+    times = rng.integers(0, NUM_TRAINING_FRAMES, (count, 1)).astype(float)
     frames = world.draw(scenes, times)[:, 0]
     left, top, right, bottom = np.moveaxis(world.boxes(scenes, times)[:, 0], -1, 0)[..., None]
     pixels = (np.arange(frames.shape[1]) + 0.5) / frames.shape[1]
@@ -82,13 +84,12 @@ def random_frames(world: World, rng: np.random.Generator, count: int) -> FramesA
 
 
 def outline_weight(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
-    """Weight 4 near an edge and 1 elsewhere, scaled to a mean of 1: flat areas are easy."""
+    """4 near an edge, 1 elsewhere: flat areas are easy."""
     edge = torch.zeros_like(pixels[:, :1])
     for dim in (-1, -2):
         step = pixels.diff(dim=dim).abs().amax(dim=1, keepdim=True) > 0.15
         edge.narrow(dim, 0, step.shape[dim]).logical_or_(step)
-    weight = 1 + 3 * max_pool2d(edge, 5, 1, 2)
-    return weight / weight.mean()
+    return 1 + 3 * max_pool2d(edge, 5, 1, 2)
 
 
 @torch.no_grad()
@@ -112,6 +113,6 @@ def psnr(autoencoder: FrameAutoencoder, world: World, device: torch.device) -> d
     error = autoencoder.reconstruct(autoencoder.posterior(pixels).mean) - pixels
     mse = error.square().mean(dim=1)
     return {
-        "psnr_db": float(-10 * torch.log10(mse.mean() / 4)),
-        "object_psnr_db": float(-10 * torch.log10(mse[is_object.to(device)].mean() / 4)),
+        "psnr_db": float(-10 * torch.log10(mse.mean() / PEAK_SQUARED)),
+        "object_psnr_db": float(-10 * torch.log10(mse[is_object.to(device)].mean() / PEAK_SQUARED)),
     }

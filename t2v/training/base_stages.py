@@ -7,8 +7,8 @@ from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
-from t2v.training.batches import part
-from t2v.training.clips import Rendered, Teachers, draw_first_chunks, draw_images
+from t2v.training.batches import scaled_size
+from t2v.training.clips import FrozenEncoders, Rendered, draw_first_chunks, draw_images
 from t2v.training.denoiser import Denoiser, pooled_captions, split_by_name
 from t2v.training.diffusion import DenoiserStage
 from t2v.training.networks import CHUNKING
@@ -33,17 +33,17 @@ class ImagesStage(DenoiserStage):
     learning_rate = 1e-3
     batch_size = 32
 
-    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
-        super().__init__(model, teachers, num_steps)
+    def __init__(self, model: Denoiser, encoders: FrozenEncoders, num_steps: int):
+        super().__init__(model, encoders, num_steps)
         if model.unet.frame_embedding is not None:
-            model.unet.frame_embedding.whiten_text(pooled_captions(teachers))
+            model.unet.frame_embedding.whiten_text(pooled_captions(encoders))
 
-    def draw(self, rng: np.random.Generator, share: float) -> Rendered:
-        count = part(self.batch_size, share)
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> Rendered:
+        count = scaled_size(self.batch_size, batch_scale)
         return draw_images(rng, count, self.world, self.tokenizer, self.new_scene)
 
     def losses(self, batch: Rendered) -> dict[str, Tensor]:
-        return self.loss_of(self.teachers.encode(batch), "image")
+        return self.loss_of(self.encoders.encode(batch), "image")
 
     def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
         frames = self.sample(model, list(self.world.sheet_captions) * 2, num_frames=1)
@@ -62,14 +62,14 @@ class ClipsStage(DenoiserStage):
         temporal, others = split_by_name(self.model.unet, TEMPORAL_LAYERS)
         return [{"params": others}, {"params": temporal, "rate": NEW_LAYER_RATE}]
 
-    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered]:
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> tuple[Rendered, Rendered]:
         common = self.world, self.tokenizer, self.new_scene
-        images = draw_images(rng, part(self.image_batch_size, share), *common)
-        clips = draw_first_chunks(rng, part(self.batch_size, share), *common)
+        images = draw_images(rng, scaled_size(self.image_batch_size, batch_scale), *common)
+        clips = draw_first_chunks(rng, scaled_size(self.batch_size, batch_scale), *common)
         return images, clips._replace(anchors=None)
 
     def losses(self, batch: Sequence[Rendered]) -> dict[str, Tensor]:
-        images, clips = map(self.loss_of, map(self.teachers.encode, batch), ("image", "clip"))
+        images, clips = map(self.loss_of, map(self.encoders.encode, batch), ("image", "clip"))
         loss = images.pop("loss") + clips.pop("loss")
         return {"loss": loss, **images, **clips}
 

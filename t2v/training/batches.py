@@ -19,28 +19,33 @@ class BatchOfStep(Dataset[tuple[int, Any]]):
     The randomness of a step depends on that number alone, so a resumed run draws the same batches.
     """
 
-    def __init__(self, source: BatchSource, seed: int, rank: int, share: float):
+    def __init__(self, source: BatchSource, seed: int, rank: int, batch_scale: float):
         self.source = source
         self.seed = [seed, rank, *source.name.encode()]
-        self.share = share
+        self.batch_scale = batch_scale
 
     def __getitem__(self, step: int) -> tuple[int, Any]:
         """Draws a seed for all other randomness of the step, and the batch."""
         rng = np.random.default_rng([*self.seed, step])
-        return int(rng.integers(2**62)), self.source.draw(rng, self.share)
+        return int(rng.integers(2**62)), self.source.draw(rng, self.batch_scale)
 
 
 def batches(
-    source: BatchSource, steps: range, seed: int, rank: int, share: float, device: torch.device
+    source: BatchSource,
+    steps: range,
+    seed: int,
+    rank: int,
+    batch_scale: float,
+    device: torch.device,
 ) -> DataLoader:
     """Loads the batches of `steps`, in their order, on the CPU.
 
     Args:
-        share: of a batch that is drawn; above 1, several batches.
+        batch_scale: batches that are drawn at once; below 1, a part of one.
     """
     has_gpu = device.type == "cuda"
     return DataLoader(
-        BatchOfStep(source, seed, rank, share),
+        BatchOfStep(source, seed, rank, batch_scale),
         batch_size=None,
         sampler=steps,
         num_workers=max(1, (os.cpu_count() or 1) - 1) if has_gpu else 0,
@@ -49,9 +54,9 @@ def batches(
     )
 
 
-def part(count: int, share: float) -> int:
-    """Size of a share of a batch, at least 1."""
-    return max(1, round(count * share))
+def scaled_size(batch_size: int, batch_scale: float) -> int:
+    """How many items are drawn, at least 1."""
+    return max(1, round(batch_size * batch_scale))
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

@@ -51,8 +51,8 @@ class Clips:
 
 
 @dataclass(frozen=True, slots=True)
-class Teachers:
-    """Networks of the earlier stages, which encode pixels and captions."""
+class FrozenEncoders:
+    """Networks of the earlier stages. They encode pixels and captions, and learn no more."""
 
     autoencoder: FrameAutoencoder
     text: TextEncoder
@@ -128,7 +128,9 @@ def draw_later_chunks(
         share_of_returns: of chunks in which an object comes back after 8 hidden frames, so that
             only the anchor frame shows its look.
     """
-    windows = [sample_window(rng, rng.random() < share_of_returns, sample) for _ in range(count)]
+    windows = [
+        sample_window(rng, sample, is_return=rng.random() < share_of_returns) for _ in range(count)
+    ]
     scenes = [scene for scene, _ in windows]
     starts = np.array([start for _, start in windows], dtype=float)
     # The anchor is frame 0, or any frame of the first chunk that shows the object.
@@ -144,7 +146,7 @@ def draw_later_chunks(
 
 
 def sample_window(
-    rng: np.random.Generator, is_return: bool, sample: SceneSampler
+    rng: np.random.Generator, sample: SceneSampler, *, is_return: bool
 ) -> tuple[Scene, int]:
     """Draws a scene and the frame at which a chunk of it begins."""
     if not is_return:

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from t2v.models.attention import pool_text
 from t2v.models.cam import CamExtractor
 from t2v.models.known_frames import KnownFrames
-from t2v.training.clips import Teachers, token_ids
+from t2v.training.clips import FrozenEncoders, token_ids
 from t2v.training.networks import BASE_MODELS, new_anchor_tokens, new_extractor
 from t2v.training.options import BaseModelName
 from t2v.worlds.world import World
 
+
+NUM_POOLED_CAPTIONS = 2048
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -49,12 +51,13 @@ class Denoiser(nn.Module):
 
 
 @torch.no_grad()
-def pooled_captions(teachers: Teachers, count: int = 2048) -> Float[Tensor, "{count} d"]:
+def pooled_captions(encoders: FrozenEncoders) -> Float[Tensor, "n d"]:
     """Encodes many captions and pools the text of each."""
     rng = np.random.default_rng(11)
-    ids = token_ids(teachers.text.tokenizer, [teachers.world.sample(rng) for _ in range(count)])
-    parts = ids.to(teachers.device).split(256)
-    return torch.cat([pool_text(teachers.text(ids)) for ids in parts])
+    scenes = [encoders.world.sample(rng) for _ in range(NUM_POOLED_CAPTIONS)]
+    ids = token_ids(encoders.text.tokenizer, scenes)
+    parts = ids.to(encoders.device).split(256)
+    return torch.cat([pool_text(encoders.text(ids)) for ids in parts])
 
 
 def without_dropout(model: N) -> N:

@@ -9,17 +9,19 @@ from torch import Tensor
 
 from t2v.pipeline.denoising import denoise, guided, make_scheduler
 from t2v.training.batches import mean_of
-from t2v.training.clips import Clips, Teachers
+from t2v.training.clips import Clips, FrozenEncoders
 from t2v.training.denoiser import Denoiser
-from t2v.training.networks import FRAME_SIZE, SCHEDULE
+from t2v.training.networks import FRAME_SIZE, NUM_TRAIN_TIMESTEPS, SCHEDULE
 from t2v.training.stage import M, ParameterGroups
 from t2v.worlds.world import Scene
 
 
 TEXT_DROP = 0.1
 ANCHOR_DROP = 0.1
+HIGH_NOISE = 0.6  # share of the timesteps; the loss above it is logged apart
+SAMPLE_STEPS = 12  # of UniPC
+SAMPLE_GUIDANCE_SCALE = 3.0
 COND_NOISE = 0.08  # of conditioning frames in [-1, 1]: generated ones are never as clean
-NUM_TRAIN_TIMESTEPS: int = SCHEDULE["num_train_timesteps"]
 
 
 class Noised(NamedTuple):
@@ -42,18 +44,18 @@ class DiffusionStage(Generic[M]):
     powers: ClassVar[dict[str, float]] = {"image": 2.0}
     in_plain_world: ClassVar[bool] = True
 
-    def __init__(self, model: M, teachers: Teachers, num_steps: int):
+    def __init__(self, model: M, encoders: FrozenEncoders, num_steps: int):
         self.model = model
-        self.teachers = teachers
-        self.world = teachers.world
-        self.tokenizer = teachers.text.tokenizer
+        self.encoders = encoders
+        self.world = encoders.world
+        self.tokenizer = encoders.text.tokenizer
         self.num_steps = num_steps
         scheduler = make_scheduler("ddim", SCHEDULE, 10)
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(teachers.device)
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(encoders.device)
         with torch.no_grad():
-            grey = torch.zeros(1, 3, FRAME_SIZE, FRAME_SIZE, device=teachers.device)
-            self.null_embed = teachers.image(grey)
-        self.null_ids = teachers.text.tokenize([""]).to(teachers.device)
+            grey = torch.zeros(1, 3, FRAME_SIZE, FRAME_SIZE, device=encoders.device)
+            self.null_embed = encoders.image(grey)
+        self.null_ids = encoders.text.tokenize([""]).to(encoders.device)
 
     def new_scene(self, rng: np.random.Generator) -> Scene:
         return self.world.sample_plain(rng) if self.in_plain_world else self.world.sample(rng)
@@ -65,12 +67,12 @@ class DiffusionStage(Generic[M]):
         target = self.target(noised)
 
         error = (output.float() - target).square().mean(dim=(1, 2, 3, 4))
-        high = noised.timesteps > 0.6 * self.num_timesteps
+        high = noised.timesteps > HIGH_NOISE * self.num_timesteps
         parts = {f"{label}_high": mean_of(error, high), f"{label}_low": mean_of(error, ~high)}
         return {"loss": error.mean(), **parts}
 
     def _add_noise(self, clips: Clips, label: str) -> Noised:
-        b, device = len(clips), self.teachers.device
+        b, device = len(clips), self.encoders.device
         uniform = torch.rand(b, device=device)
         timesteps = (self.num_timesteps * uniform ** self.powers.get(label, 1.0)).long()
         alpha_bar = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1, 1)
@@ -80,7 +82,7 @@ class DiffusionStage(Generic[M]):
         velocity = signal * noise - noise_level * clips.latents
 
         is_dropped = torch.rand(b, 1, device=device) < TEXT_DROP
-        text = self.teachers.text(torch.where(is_dropped, self.null_ids, clips.token_ids))
+        text = self.encoders.text(torch.where(is_dropped, self.null_ids, clips.token_ids))
         memories = {} if clips.numbers is None else {"numbers": clips.numbers}
         if clips.cond_frames is not None:
             level = torch.rand(b, 1, 1, 1, 1, device=device) * COND_NOISE
@@ -106,22 +108,24 @@ class DenoiserStage(DiffusionStage[Denoiser]):
 
     @torch.no_grad()
     def sample(
-        self, model: Denoiser, captions: list[str], num_frames: int, scale: float = 3.0
+        self, model: Denoiser, captions: list[str], num_frames: int
     ) -> UInt8[np.ndarray, "b f h w 3"]:
-        """Draws frames from text alone, in 12 UniPC steps."""
-        ids = self.teachers.text.tokenize(["", *captions]).to(self.teachers.device)
-        embeds = self.teachers.text(ids)
+        """Draws frames from text alone."""
+        ids = self.encoders.text.tokenize(["", *captions]).to(self.encoders.device)
+        embeds = self.encoders.text(ids)
         prompts = torch.cat([embeds[:1].expand(len(captions), -1, -1), embeds[1:]])
         text = model.unet.prepare_text(prompts)
         generator = torch.Generator().manual_seed(0)
-        side = FRAME_SIZE // self.teachers.autoencoder.downsampling
+        side = FRAME_SIZE // self.encoders.autoencoder.downsampling
         shape = (len(captions), self.world.latent_channels, num_frames, side, side)
         noise = torch.randn(shape, generator=generator)
 
         def predict(latents: Tensor, timestep: Tensor) -> Tensor:
             return model.unet(latents, timestep, text)
 
-        scheduler = make_scheduler("unipc", SCHEDULE, 12)
-        noise = noise.to(self.teachers.device)
-        *_, (latents, _) = denoise(guided(predict, scale), noise, scheduler, generator)
-        return np.stack([self.teachers.autoencoder.decode(latent[None]) for latent in latents])
+        scheduler = make_scheduler("unipc", SCHEDULE, SAMPLE_STEPS)
+        noise = noise.to(self.encoders.device)
+        *_, (latents, _) = denoise(
+            guided(predict, SAMPLE_GUIDANCE_SCALE), noise, scheduler, generator
+        )
+        return np.stack([self.encoders.autoencoder.decode(latent[None]) for latent in latents])

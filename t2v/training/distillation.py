@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from t2v.training.clips import Rendered, Teachers
+from t2v.training.clips import FrozenEncoders, Rendered
 from t2v.training.denoiser import Denoiser
 from t2v.training.diffusion import Noised
 from t2v.training.memory_stages import WorldStage
@@ -31,12 +31,14 @@ class GuidanceStage(WorldStage):
     first_with_anchor = True
     powers: ClassVar = {"image": 1.0, "clip": 0.45}  # noisier again
 
-    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
-        super().__init__(model, teachers, num_steps)
-        self.guide = deepcopy(model).requires_grad_(False).eval()
+    def __init__(self, model: Denoiser, encoders: FrozenEncoders, num_steps: int):
+        super().__init__(model, encoders, num_steps)
+        self.teacher = deepcopy(model).requires_grad_(False).eval()
 
-    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered, Rendered]:
-        images, first, later = super().draw(rng, share)
+    def draw(
+        self, rng: np.random.Generator, batch_scale: float
+    ) -> tuple[Rendered, Rendered, Rendered]:
+        images, first, later = super().draw(rng, batch_scale)
         if rng.random() < SHARE_WITHOUT_APM:
             later = later._replace(anchors=None)
         return images, first, later
@@ -48,7 +50,7 @@ class GuidanceStage(WorldStage):
         without = dict(memories)
         if "anchor_embeds" in memories:
             without["anchor_embeds"] = self.null_embed.expand_as(memories["anchor_embeds"])
-        null_text = self.teachers.text(self.null_ids).expand_as(text)
-        uncond = self.guide(latents, timesteps, null_text, **without)
-        cond = self.guide(latents, timesteps, text, **memories)
+        null_text = self.encoders.text(self.null_ids).expand_as(text)
+        uncond = self.teacher(latents, timesteps, null_text, **without)
+        cond = self.teacher(latents, timesteps, text, **memories)
         return torch.lerp(uncond.float(), cond.float(), GUIDANCE_SCALE)

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from t2v.models.attention import pool_text
 from t2v.models.autoencoder import to_pixels
-from t2v.training.batches import part, to_device
+from t2v.training.batches import scaled_size, to_device
 from t2v.training.clips import token_ids
 from t2v.training.networks import CHUNKING, WIDTH, new_image_encoder, new_text_encoder
 from t2v.training.stage import ParameterGroups
@@ -81,15 +81,15 @@ class EncodersStage:
     def parameter_groups(self) -> ParameterGroups:
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng: np.random.Generator, share: float) -> Batch:
-        count = part(NUM_CAPTIONS, share)
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> Batch:
+        count = scaled_size(NUM_CAPTIONS, batch_scale)
         has_pairs = bool(self.world.pair_motions)
         captioned = [self.world.sample(rng, pair=has_pairs and i % 2 == 1) for i in range(count)]
         truth = {
             name: torch.tensor([options.index(self.world.said(scene, name)) for scene in captioned])
             for name, options in self.world.attributes.items()
         }
-        triples = self._draw_triples(rng, part(BATCH, share))
+        triples = self._draw_triples(rng, scaled_size(BATCH, batch_scale))
         return triples, token_ids(self.model.text.tokenizer, captioned), truth
 
     def losses(self, batch: Sequence[Any]) -> dict[str, Tensor]:

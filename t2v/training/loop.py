@@ -25,6 +25,7 @@ from t2v.training.processor import autocast
 from t2v.training.stage import M, Stage
 
 
+AVERAGE_DECAY = 0.999  # of the moving average of the weights
 WARM_UP_STEPS = 100
 CHECKPOINT_SECONDS = 120.0
 SHEET_SECONDS = 420.0
@@ -34,13 +35,12 @@ LOG_STEPS = 25
 class Average(Generic[M]):
     """Exponential moving average of a model's weights, with a warm start."""
 
-    def __init__(self, model: M, decay: float = 0.999):
+    def __init__(self, model: M):
         self.model = deepcopy(model).requires_grad_(False).eval()
-        self.decay = decay
 
     @torch.no_grad()
     def update(self, model: M, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
+        decay = min(AVERAGE_DECAY, (1 + step) / (10 + step))
         averages: list[Tensor] = list(self.model.parameters())
         values = [parameter.detach() for parameter in model.parameters()]
         torch._foreach_lerp_(averages, values, 1 - decay)
@@ -56,12 +56,12 @@ def learning_rate_factor(step: int, num_steps: int, last: float) -> float:
 
 
 def run_stage(
-    stage: Stage[M], folder: Path, device: torch.device, seed: int, share: float = 1.0
+    stage: Stage[M], folder: Path, device: torch.device, seed: int, batch_scale: float = 1.0
 ) -> M:
     """Trains the stage to its end, or on from its checkpoint, and returns the averaged model.
 
     Args:
-        share: of the stage's batch that every process draws; above 1, several batches.
+        batch_scale: batches of the stage that every process draws at once; below 1, a part of one.
 
     Writes to `folder`: `<name>.pt` (checkpoint), `<name>.jsonl` (log), `<name>.png` (samples).
     """
@@ -78,7 +78,8 @@ def run_stage(
     bar = tqdm(
         total=stage.num_steps, initial=step, desc=stage.name, mininterval=5, disable=rank > 0
     )
-    for step_seed, batch in batches(stage, range(step, stage.num_steps), seed, rank, share, device):
+    steps = range(step, stage.num_steps)
+    for step_seed, batch in batches(stage, steps, seed, rank, batch_scale, device):
         factor = learning_rate_factor(step, stage.num_steps, stage.last_rate)
         for group in optimiser.param_groups:
             group["lr"] = stage.learning_rate * factor * group.get("rate", 1.0)

@@ -20,10 +20,10 @@ from torch.nn.functional import silu
 from t2v.models.apm import AppearanceMixer
 from t2v.pipeline.denoising import denoise, make_scheduler
 from t2v.training.base_stages import NEW_LAYER_RATE
-from t2v.training.batches import part, to_device
+from t2v.training.batches import scaled_size, to_device
 from t2v.training.clips import (
+    FrozenEncoders,
     Rendered,
-    Teachers,
     draw_first_chunks,
     draw_images,
     draw_later_chunks,
@@ -36,6 +36,8 @@ from t2v.training.stage import ParameterGroups
 
 ALPHA_RATE = 15.0  # the APM's gates start at 0, where SiLU is flat: they need a faster rate
 SHEET_WINDOWS = 6  # later chunks
+SHEET_SHARE_OF_RETURNS = 0.5
+SHEET_STEPS = 10  # of UniPC
 
 
 class MemoryStage(DenoiserStage):
@@ -49,19 +51,24 @@ class MemoryStage(DenoiserStage):
     with_anchor = False
     first_with_anchor = False  # the APM works on first chunks without being trained on them
 
-    def draw(self, rng: np.random.Generator, share: float) -> tuple[Rendered, Rendered, Rendered]:
+    def draw(
+        self, rng: np.random.Generator, batch_scale: float
+    ) -> tuple[Rendered, Rendered, Rendered]:
         common = self.world, self.tokenizer, self.new_scene
-        counts = (part(n, share) for n in (self.image_batch, self.first_batch, self.later_batch))
-        images = draw_images(rng, next(counts), *common, self.image_frames)
-        first = draw_first_chunks(rng, next(counts), *common)
-        later = draw_later_chunks(rng, next(counts), *common, self.share_of_returns)
+        num_images, num_first, num_later = (
+            scaled_size(size, batch_scale)
+            for size in (self.image_batch, self.first_batch, self.later_batch)
+        )
+        images = draw_images(rng, num_images, *common, self.image_frames)
+        first = draw_first_chunks(rng, num_first, *common)
+        later = draw_later_chunks(rng, num_later, *common, self.share_of_returns)
         if not self.first_with_anchor:
             first = first._replace(anchors=None)
         return images, first, later if self.with_anchor else later._replace(anchors=None)
 
     def losses(self, batch: Sequence[Rendered]) -> dict[str, Tensor]:
-        images, first = map(self.loss_of, map(self.teachers.encode, batch[:2]), ("image", "clip"))
-        later = self.loss_of(self.teachers.encode(batch[2], with_cond_frames=True), "later")
+        images, first = map(self.loss_of, map(self.encoders.encode, batch[:2]), ("image", "clip"))
+        later = self.loss_of(self.encoders.encode(batch[2], with_cond_frames=True), "later")
         mixers = [mixer for mixer in self.model.unet.mixers if isinstance(mixer, AppearanceMixer)]
         gates = torch.stack([silu(mixer.alpha).abs() for mixer in mixers]).mean()
         loss = self.image_weight * images.pop("loss") + (first.pop("loss") + later.pop("loss")) / 2
@@ -71,11 +78,11 @@ class MemoryStage(DenoiserStage):
         """Pairs of rows: a rendered chunk, and the model's with the same 8 conditioning frames."""
         rng = np.random.default_rng(9)
         drawn = draw_later_chunks(
-            rng, SHEET_WINDOWS, self.world, self.tokenizer, self.new_scene, 0.5
+            rng, SHEET_WINDOWS, self.world, self.tokenizer, self.new_scene, SHEET_SHARE_OF_RETURNS
         )
-        clips = self.teachers.encode(to_device(drawn, self.teachers.device))
-        text = self.teachers.text(clips.token_ids)
-        encoded = model.extractor.encode_frames(self.teachers.decode_cond_frames(clips.latents))
+        clips = self.encoders.encode(to_device(drawn, self.encoders.device))
+        text = self.encoders.text(clips.token_ids)
+        encoded = model.extractor.encode_frames(self.encoders.decode_cond_frames(clips.latents))
         cam_text = model.extractor.prepare_text(text)
         tokens = model.anchor_tokens(clips.anchor_embeds) if self.with_anchor else None
         context = model.unet.prepare_text(text, tokens)
@@ -85,11 +92,11 @@ class MemoryStage(DenoiserStage):
             return model.unet(latents, timestep, context, cam)
 
         generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(clips.latents.shape, generator=generator).to(self.teachers.device)
-        scheduler = make_scheduler("unipc", SCHEDULE, 10)
+        noise = torch.randn(clips.latents.shape, generator=generator).to(self.encoders.device)
+        scheduler = make_scheduler("unipc", SCHEDULE, SHEET_STEPS)
         *_, (latents, _) = denoise(predict, noise, scheduler, generator)
         both = torch.stack([clips.latents, latents], dim=1).flatten(0, 1)
-        frames = np.stack([self.teachers.autoencoder.decode(latent[None]) for latent in both])
+        frames = np.stack([self.encoders.autoencoder.decode(latent[None]) for latent in both])
         return rearrange(frames[:, ::2], "b f h w d -> (b h) (f w) d")
 
 
@@ -100,15 +107,15 @@ class CamStage(MemoryStage):
     learning_rate = 6e-4
     last_rate = 0.3  # the next stage continues from here
 
-    def __init__(self, model: Denoiser, teachers: Teachers, num_steps: int):
+    def __init__(self, model: Denoiser, encoders: FrozenEncoders, num_steps: int):
         # A copy of the UNet's encoder as it is trained so far.
         model.extractor = new_extractor(model.unet)
-        super().__init__(model, teachers, num_steps)
+        super().__init__(model, encoders, num_steps)
 
     def parameter_groups(self) -> ParameterGroups:
         new, others = split_by_name(self.model.unet, ("injector",))
-        encoders, copied = split_by_name(self.model.extractor, ("frame_encoder",))
-        new, others = new + encoders, others + copied
+        frame_encoder, copied = split_by_name(self.model.extractor, ("frame_encoder",))
+        new, others = new + frame_encoder, others + copied
         return [{"params": others}, {"params": new, "rate": NEW_LAYER_RATE}]
 
 

@@ -33,6 +33,7 @@ CHUNKING = PAPER_CHUNKING  # of the embedded stacks
 REFINED_SIZE = 176  # 2.75 times as large; the paper's refiner upscales 256 by 2.8
 NUM_TEXT_TOKENS = 28
 NUM_IMAGE_TOKENS = 16
+NUM_TRAIN_TIMESTEPS = 1000
 WIDTH = 128  # of text tokens and image embeddings
 PAD, START, UNKNOWN, END = "<pad>", "<start>", "<unknown>", "<end>"
 
@@ -108,13 +109,13 @@ def new_image_encoder() -> ImageEncoder:
     return ImageEncoder(CLIPVisionModelWithProjection(config))
 
 
-def shifted_cosine_betas(shift: float, num_steps: int = 1000) -> list[float]:
+def shifted_cosine_betas(shift: float) -> list[float]:
     """The cosine schedule (Nichol & Dhariwal, 2021) with its SNR divided by shift^2.
 
     Sixteen frames repeat the same content: noise that hides an image does not hide a video. With
     the shift (Hoogeboom et al., 2023), half of all steps decide layout and motion.
     """
-    u = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64)
+    u = torch.linspace(0, 1, NUM_TRAIN_TIMESTEPS + 1, dtype=torch.float64)
     snr = 1 / torch.tan(u * math.pi / 2).clamp(min=1e-9).square() / shift**2
     alphas_cumprod = snr / (1 + snr)
     betas = 1 - alphas_cumprod[1:] / alphas_cumprod[:-1]
@@ -122,7 +123,7 @@ def shifted_cosine_betas(shift: float, num_steps: int = 1000) -> list[float]:
 
 
 SCHEDULE: dict[str, Any] = {
-    "num_train_timesteps": 1000,
+    "num_train_timesteps": NUM_TRAIN_TIMESTEPS,
     "trained_betas": shifted_cosine_betas(4.0),
     "prediction_type": "v_prediction",
     "rescale_betas_zero_snr": True,  # Lin et al., 2024: sampling begins at pure noise

@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
 
 from t2v.models.autoencoder import to_pixels
-from t2v.training.batches import mean_of, part, to_device
+from t2v.training.batches import mean_of, scaled_size, to_device
 from t2v.training.stage import ParameterGroups
-from t2v.worlds.world import World
+from t2v.worlds.world import NUM_TRAINING_FRAMES, World
 
 
 BATCH = 64
+WIDTH = 32  # channels of the first layer
 UPPER, LOWER = 0, 1
 GREY = 128
 PixelsAndTruth = tuple[Float[Tensor, "n 3 h w"], dict[str, Tensor]]
@@ -31,15 +33,15 @@ Frames = TypeVar("Frames", Tensor, np.ndarray)
 class Probe(nn.Module):
     """A few convolutions; the classes of the object come from the maximum over all places."""
 
-    def __init__(self, world: World, width: int = 32):
+    def __init__(self, world: World):
         super().__init__()
         self.world = world
         layers: list[nn.Module] = []
         channels = 5
         for out, stride in ((1, 2), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1)):
-            layers += [nn.Conv2d(channels, out * width, 3, stride=stride, padding=1)]
-            layers += [nn.GroupNorm(8, out * width), nn.SiLU()]
-            channels = out * width
+            layers += [nn.Conv2d(channels, out * WIDTH, 3, stride=stride, padding=1)]
+            layers += [nn.GroupNorm(8, out * WIDTH), nn.SiLU()]
+            channels = out * WIDTH
         self.features = nn.Sequential(*layers)
         self.heads = nn.ModuleDict(
             {
@@ -77,8 +79,8 @@ class ProbeStage:
     def parameter_groups(self) -> ParameterGroups:
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng: np.random.Generator, share: float) -> PixelsAndTruth:
-        pixels, truth = probe_batch(self.world, rng, part(BATCH, share))
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> PixelsAndTruth:
+        pixels, truth = probe_batch(self.world, rng, scaled_size(BATCH, batch_scale))
         if rng.random() < 0.5:
             pixels = torch.lerp(pixels, avg_pool2d(pixels, 3, 1, 1), float(rng.random()))
         noise = torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
@@ -115,7 +117,7 @@ class ProbeStage:
         picture = torch.zeros(24, 3, *pixels.shape[-2:], device=self.device)
         found = ((pixels[wrong][:24] + 1) / 2).clamp(0, 1)
         picture[: len(found)] = found
-        grid = picture.view(2, 12, 3, 64, 64).permute(0, 3, 1, 4, 2).reshape(128, 768, 3)
+        grid = rearrange(picture, "(r c) d h w -> (r h) (c w) d", c=12)
         return (grid * 255).byte().cpu().numpy()
 
 
@@ -126,7 +128,7 @@ def probe_batch(world: World, rng: np.random.Generator, count: int) -> PixelsAnd
     """
     has_pairs = bool(world.pair_motions)
     scenes = [world.sample(rng, pair=has_pairs and i % 4 == 3) for i in range(count)]
-    times = rng.integers(0, 200, (count, 1)).astype(float)
+    times = rng.integers(0, NUM_TRAINING_FRAMES, (count, 1)).astype(float)
     frames = world.draw(scenes, times)[:, 0]
     objects = list(scenes)
     for i, scene in enumerate(scenes):

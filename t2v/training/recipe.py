@@ -5,17 +5,12 @@ guidance -> refiner. Every stage writes `<work>/<stage>.pt`, `.jsonl` (log) and 
 killed training continues from its last checkpoint.
 """
 
-import os
-import tempfile
-import threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
-import torch.distributed as dist
-import torch.multiprocessing
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
@@ -28,34 +23,27 @@ from t2v.pipeline.loading import load_stack
 from t2v.settings.presets import find_preset, named_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
 from t2v.training.base_stages import ClipsStage, ImagesStage
-from t2v.training.clips import Teachers
+from t2v.training.clips import FrozenEncoders
 from t2v.training.denoiser import Denoiser
 from t2v.training.distillation import GuidanceStage
 from t2v.training.encoders import EncodersStage, SmallCLIP, recall
-from t2v.training.export import Quality, export
+from t2v.training.export import Quality
 from t2v.training.loop import run_stage
 from t2v.training.memory_stages import ApmStage, CamStage, WorldStage
-from t2v.training.options import (
-    MAX_PROCESSES,
-    STEPS,
-    BaseModelName,
-    check_processes,
-    check_until,
-    parse_steps,
-)
+from t2v.training.options import STEPS, BaseModelName, check_until, parse_steps
 from t2v.training.probe import ProbeStage, accuracy
-from t2v.training.processor import keep_freed_memory
 from t2v.training.refiner import RefinerStage
 from t2v.training.stage import M, Stage
 from t2v.training.warm_start import start_from
-from t2v.worlds import find_world
 from t2v.worlds.world import World
 
 
 class DenoiserStageClass(Protocol):
     """A stage of the denoiser, by its class."""
 
-    def __call__(self, model: Denoiser, teachers: Teachers, num_steps: int) -> Stage[Denoiser]: ...
+    def __call__(
+        self, model: Denoiser, encoders: FrozenEncoders, num_steps: int
+    ) -> Stage[Denoiser]: ...
 
 
 DIFFUSION_STAGES: dict[str, DenoiserStageClass] = {
@@ -67,11 +55,9 @@ DIFFUSION_STAGES: dict[str, DenoiserStageClass] = {
     "guidance": GuidanceStage,
 }
 SEED = 0
-GPU_SHARE = (
-    4.0  # batches per step: an H200 takes 152 ms for four of the world stage, 257 ms for eight
-)
-GPU_SHARE_OF_ENCODERS = 2.0  # CPUs cannot draw more captions in the time of a step
-MORE_ON_CPUS = 2  # CPUs take one batch per diffusion step, and this many times the steps
+GPU_BATCHES = 4.0  # a step; measured in docs/log.md. CPUs take one
+GPU_BATCHES_OF_ENCODERS = 2.0  # CPUs cannot draw more captions in the time of a step
+STEPS_FACTOR_ON_CPU = 2  # of the diffusion stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,47 +75,6 @@ class Training:
     batches: int | None = None  # per step, of all processes; None: as many as suit the device
 
 
-def train(training: Training, num_processes: int) -> None:
-    """Runs all stages up to the last one asked for, and writes the weights.
-
-    Args:
-        num_processes: that train together, each with one thread; 1 on a GPU.
-    """
-    if num_processes == 1:
-        _run_stages(0, 1, training, None)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(
-            _run_stages,
-            args=(num_processes, training, f"file://{folder}/rendezvous"),
-            nprocs=num_processes,
-        )
-
-
-def _run_stages(rank: int, num_processes: int, training: Training, rendezvous: str | None) -> None:
-    """Runs all stages in one of the processes that train together."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    keep_freed_memory()
-    if num_processes > 1:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        torch.set_num_threads(1)
-        dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=num_processes)
-    torch.manual_seed(SEED)  # initial weights; everything else is seeded by its step
-    recipe = Recipe(training, find_world(training.world), device, num_processes)
-    recipe.train()
-    if rank == 0:
-        export(recipe.world, training.out, recipe.networks, recipe.tokenizer, recipe.quality)
-    if num_processes > 1:
-        dist.destroy_process_group()
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the command is killed."""
-    if parent := torch.multiprocessing.parent_process():
-        parent.join()
-    os._exit(1)
-
-
 @dataclass
 class Recipe:
     """Trains the networks of one stack, stage after stage."""
@@ -137,7 +82,7 @@ class Recipe:
     training: Training
     world: World
     device: torch.device
-    num_processes: int  # that draw a share of every batch each
+    num_processes: int  # that draw a part of every batch each
     networks: dict[str, nn.Module] = field(default_factory=dict)  # trained, by their folders
     tokenizer: PreTrainedTokenizerFast | None = None
     quality: Quality = field(default_factory=dict)
@@ -161,22 +106,22 @@ class Recipe:
             self._train_probe(autoencoder)
         if "encoders" in self.stages:
             clip = self._train_encoders()
-            teachers = Teachers(autoencoder, clip.text, clip.image, self.device, self.world)
-            self._train_denoiser(teachers)
+            encoders = FrozenEncoders(autoencoder, clip.text, clip.image, self.device, self.world)
+            self._train_denoiser(encoders)
             if "refiner" in self.stages:
-                self._train_refiner(teachers)
+                self._train_refiner(encoders)
 
-    def _run(self, stage: Stage[M], gpu_share: float = GPU_SHARE) -> M:
-        count = self.training.batches or (gpu_share if self.device.type == "cuda" else 1)
-        share = count / self.num_processes
-        return run_stage(stage, self.training.work, self.device, SEED, share)
+    def _run(self, stage: Stage[M], gpu_batches: float = GPU_BATCHES) -> M:
+        batches = self.training.batches or (gpu_batches if self.device.type == "cuda" else 1)
+        batch_scale = batches / self.num_processes
+        return run_stage(stage, self.training.work, self.device, SEED, batch_scale)
 
     def _run_or_load(
-        self, stage: Stage[M], networks: dict[str, nn.Module], gpu_share: float = GPU_SHARE
+        self, stage: Stage[M], networks: dict[str, nn.Module], gpu_batches: float = GPU_BATCHES
     ) -> M:
         """Trains a stage, or takes its networks (of the stage's model, by folder) as they are."""
         if self.training.trained is None:
-            return self._run(stage, gpu_share)
+            return self._run(stage, gpu_batches)
         for name, network in networks.items():
             load_weights(network, self.training.trained / name)
         return stage.model.to(self.device)
@@ -205,14 +150,14 @@ class Recipe:
             "text_encoder": stage.model.text.model,
             "image_encoder": stage.model.image.model,
         }
-        clip = self._run_or_load(stage, encoders, GPU_SHARE_OF_ENCODERS).eval()
+        clip = self._run_or_load(stage, encoders, GPU_BATCHES_OF_ENCODERS).eval()
         if self.training.trained is None:
             self.quality["encoders"] = recall(clip, self.world, self.device)
         self.networks |= {"text_encoder": clip.text.model, "image_encoder": clip.image.model}
         self.tokenizer = clip.text.tokenizer
         return clip
 
-    def _train_denoiser(self, teachers: Teachers) -> None:
+    def _train_denoiser(self, encoders: FrozenEncoders) -> None:
         stages = [name for name in DIFFUSION_STAGES if name in self.stages]
         if not stages:
             return
@@ -221,18 +166,18 @@ class Recipe:
             trained = find_preset(self.training.start_from)
             start_from(denoiser, load_stack(trained, self.device, torch.float32))
         for name in stages:
-            denoiser = self._run(DIFFUSION_STAGES[name](denoiser, teachers, self.steps[name]))
+            denoiser = self._run(DIFFUSION_STAGES[name](denoiser, encoders, self.steps[name]))
         self.networks |= {
             "unet": denoiser.unet,
             "extractor": denoiser.extractor,
             "anchor_tokens": denoiser.anchor_tokens,
         }
 
-    def _train_refiner(self, teachers: Teachers) -> None:
+    def _train_refiner(self, encoders: FrozenEncoders) -> None:
         settings = named_preset("shapes").refiner
         if settings is None:
             raise ConfigError("the shapes preset has no refiner")
-        stage = RefinerStage(teachers, self.steps["refiner"], settings)
+        stage = RefinerStage(encoders, self.steps["refiner"], settings)
         self.networks["refiner"] = self._run(stage)
 
 
@@ -243,25 +188,13 @@ def _restore(
     return autoencoder.reconstruct(autoencoder.posterior(pixels).mean).clamp(-1, 1)
 
 
-def num_training_processes(requested: int | None) -> int:
-    """Number of processes that train: as requested, else one per core, or one on a GPU.
-
-    Raises:
-        ConfigError: it is below one, or too high to share a batch.
-    """
-    if requested is None:
-        return 1 if torch.cuda.is_available() else min(os.cpu_count() or 1, MAX_PROCESSES)
-    check_processes(requested)
-    return requested
-
-
 def training_steps(changes: list[str], until: str | None) -> tuple[dict[str, int], str]:
     """Reads numbers of steps and the last stage from the command line.
 
     Raises:
-        ConfigError: a stage is unknown, or a number of steps is not a positive whole number.
+        ConfigError: see `check_until` and `parse_steps`.
     """
     until, asked = check_until(until), parse_steps(changes)
-    more = 1 if torch.cuda.is_available() else MORE_ON_CPUS
-    steps = {name: n * more if name in DIFFUSION_STAGES else n for name, n in STEPS.items()}
+    factor = 1 if torch.cuda.is_available() else STEPS_FACTOR_ON_CPU
+    steps = {name: n * factor if name in DIFFUSION_STAGES else n for name, n in STEPS.items()}
     return steps | asked, until

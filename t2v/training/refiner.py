@@ -17,8 +17,8 @@ from t2v.pipeline.refinement import refine
 from t2v.pipeline.sdedit import training_sigmas
 from t2v.pipeline.stack import Refiner
 from t2v.settings.config import GenerationConfig, RefinerSettings
-from t2v.training.batches import part
-from t2v.training.clips import LAST_START, Rendered, Teachers, token_ids
+from t2v.training.batches import scaled_size
+from t2v.training.clips import LAST_START, FrozenEncoders, Rendered, token_ids
 from t2v.training.denoiser import without_dropout
 from t2v.training.diffusion import DiffusionStage
 from t2v.training.networks import CHUNKING, REFINED_SIZE, SCHEDULE, new_refiner
@@ -36,24 +36,24 @@ class RefinerStage(DiffusionStage[VideoUNet]):
     learning_rate = 1e-3
     batch_size = 4
 
-    def __init__(self, teachers: Teachers, num_steps: int, settings: RefinerSettings):
-        super().__init__(without_dropout(new_refiner(teachers.world)), teachers, num_steps)
+    def __init__(self, encoders: FrozenEncoders, num_steps: int, settings: RefinerSettings):
+        super().__init__(without_dropout(new_refiner(encoders.world)), encoders, num_steps)
         self.settings = settings
         self.num_timesteps = 2 * settings.start_timestep  # with a margin for other starts
 
     def parameter_groups(self) -> ParameterGroups:
         return [{"params": list(self.model.parameters())}]
 
-    def draw(self, rng: np.random.Generator, share: float) -> Rendered:
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> Rendered:
         """Draws 8 consecutive frames from any part of a video, at the refiner's size."""
-        count = part(self.batch_size, share)
+        count = scaled_size(self.batch_size, batch_scale)
         scenes = [self.world.sample(rng) for _ in range(count)]
         times = rng.integers(LAST_START, size=(count, 1)) + np.arange(float(CLIP_FRAMES))
         frames = self.world.draw(scenes, times, REFINED_SIZE)
         return Rendered(frames, token_ids(self.tokenizer, scenes))
 
     def losses(self, batch: Rendered) -> dict[str, Tensor]:
-        return self.loss_of(self.teachers.encode(batch), "sharp")
+        return self.loss_of(self.encoders.encode(batch), "sharp")
 
     def sheet(self, model: VideoUNet) -> UInt8[np.ndarray, "h w 3"]:
         """Columns: scenes. Rows: upscaled, refined, and the same frame rendered sharp."""
@@ -61,8 +61,8 @@ class RefinerStage(DiffusionStage[VideoUNet]):
         refiner = Refiner(
             name="training",
             unet=model,
-            autoencoder=self.teachers.autoencoder,
-            text_encoder=self.teachers.text,
+            autoencoder=self.encoders.autoencoder,
+            text_encoder=self.encoders.text,
             settings=self.settings,
             sigmas=training_sigmas("stack", SCHEDULE),
         )
@@ -72,8 +72,8 @@ class RefinerStage(DiffusionStage[VideoUNet]):
             times = np.arange(float(CHUNKING.chunk_frames))[None]
             sharp = self.world.draw([scene], times, REFINED_SIZE)[0, -4].numpy()
             # Like a preview: encoded and decoded at the size of previews.
-            frames = self.world.draw([scene], times).to(self.teachers.device)
-            preview = self.teachers.autoencoder.decode(self.teachers.autoencoder.encode(frames))
+            frames = self.world.draw([scene], times).to(self.encoders.device)
+            preview = self.encoders.autoencoder.decode(self.encoders.autoencoder.encode(frames))
             config = GenerationConfig(prompt=scene.caption, seed=seed)
             events = refine(refiner, config, [preview])
             refined = np.concatenate([event.frames for event in events if isinstance(event, Chunk)])

@@ -17,8 +17,12 @@ class BatchSource(Protocol):
 
     name: str
 
-    def draw(self, rng: np.random.Generator, share: float) -> Any:
-        """Draws a share of a batch: tensors on the CPU, in tuples and dictionaries."""
+    def draw(self, rng: np.random.Generator, batch_scale: float) -> Any:
+        """Draws tensors on the CPU, in tuples and dictionaries.
+
+        Args:
+            batch_scale: batches that are drawn at once; below 1, a part of one.
+        """
         ...
 
 

@@ -24,6 +24,7 @@ MEMORY_BARS = {
     "anchor_distance_ratio": "<= 0.75",
     "seconds_per_chunk": "<= 1.0",
 }
+NUM_TRAINING_FRAMES = 200  # of a video: single frames are drawn from the first ones
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -139,8 +140,8 @@ class World(ABC, Generic[S]):
 
 
 def visible_times(
-    scene: Scene, rng: np.random.Generator, count: int, last_frame: int = 200
+    scene: Scene, rng: np.random.Generator, count: int
 ) -> Float[np.ndarray, " {count}"]:
-    """Draws times at which the object is plainly visible."""
-    times = np.arange(last_frame, dtype=float)
+    """Draws times of training frames at which the object is plainly visible."""
+    times = np.arange(NUM_TRAINING_FRAMES, dtype=float)
     return rng.choice(times[scene.plainly_visible(times)], count)
