@@ -122,7 +122,8 @@ def run(options: argparse.Namespace) -> int:
 
         train_arm(options.arm, out, options.work, parse_steps(options.steps).get("cam"))
         return 0
-    from t2v.training.recipe import Training, num_training_processes, train, training_steps
+    from t2v.training.processes import num_training_processes, train
+    from t2v.training.recipe import Training, training_steps
 
     num_processes = num_training_processes(options.processes)
     steps, until = training_steps(options.steps, options.until)
