@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from t2v.atomic import check_output
 from t2v.events import Chunk, Start, Track, track_of
 from t2v.media.images import hash_frames, resize
 from t2v.media.video import VideoWriter
+from t2v.output_names import check_output
 from t2v.provenance import Provenance, describe, describe_start, write_json
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset

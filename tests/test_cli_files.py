@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from t2v import cli
-from t2v.atomic import free_path, name_of
 from t2v.errors import MediaError
 from t2v.media.reader import Video
 from t2v.media.video import VideoWriter, read_metadata
+from t2v.output_names import free_path, name_of
 from t2v.pipeline import loading
 from t2v.provenance import Provenance, describe, read_provenance
 from t2v.settings.config import GenerationConfig

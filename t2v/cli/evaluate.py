@@ -5,9 +5,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from t2v.atomic import atomic_write, check_output
+from t2v.atomic import atomic_write
 from t2v.cli.arguments import Commands, naming_options
 from t2v.evaluation import check_num_prompts
+from t2v.output_names import check_output
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import find_preset
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from t2v.atomic import check_output, free_path
 from t2v.cli.arguments import Commands
 from t2v.cli.progress import print_notices
 from t2v.cli.terminal import say
+from t2v.output_names import check_output, free_path
 
 
 def add(commands: Commands) -> None:

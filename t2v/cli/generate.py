@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from t2v import __version__
-from t2v.atomic import free_path, name_of
 from t2v.cli.arguments import (
     MEMORY_HELP,
     Commands,
@@ -27,6 +26,7 @@ from t2v.device import default_preset
 from t2v.errors import ConfigError, PresetError, T2VError
 from t2v.events import Track
 from t2v.generator import Generator
+from t2v.output_names import free_path, name_of
 from t2v.settings.acceleration import Acceleration
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.presets import Preset, find_preset

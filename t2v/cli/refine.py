@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from t2v.atomic import check_output, free_path
 from t2v.cli.arguments import (
     MEMORY_HELP,
     Commands,
@@ -17,6 +16,7 @@ from t2v.cli.progress import print_notices, report, report_kept, with_progress
 from t2v.cli.terminal import say
 from t2v.device import default_preset
 from t2v.errors import ConfigError, FileError, MediaError, T2VError
+from t2v.output_names import check_output, free_path
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import find_preset
 from t2v.settings.sizes import SIDES, fit_area

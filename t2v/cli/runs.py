@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from t2v.atomic import check_output, free_path, name_of
 from t2v.cli.arguments import Commands, find_folder, number, runs_dir
 from t2v.cli.parsing import CommandParser
 from t2v.cli.run_commands import extend, redo, refine, resume, stop
 from t2v.cli.terminal import say
+from t2v.output_names import check_output, free_path, name_of
 
 
 SHOWN = 50  # runs in the list, unless --all is given

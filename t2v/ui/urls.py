@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from t2v.atomic import name_of
+from t2v.output_names import name_of
 from t2v.runs.record import RunRecord
 
 
