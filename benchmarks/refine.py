@@ -31,8 +31,9 @@ from t2v.evaluation.samples import generate, render
 from t2v.events import Chunk
 from t2v.generator import Generator
 from t2v.media.images import contact_sheet, resize
-from t2v.pipeline.loading import load_refiner, load_stack
+from t2v.pipeline.loading import load_stack
 from t2v.pipeline.refinement import refine
+from t2v.pipeline.refiner_loading import load_refiner
 from t2v.pipeline.stack import Refiner, Stack
 from t2v.settings.presets import Preset, find_preset
 from t2v.training.refiner import upscale

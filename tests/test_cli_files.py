@@ -16,7 +16,7 @@ from t2v.errors import MediaError
 from t2v.media.reader import Video
 from t2v.media.video import VideoWriter, read_metadata
 from t2v.output_names import free_path, name_of
-from t2v.pipeline import loading
+from t2v.pipeline import loading, refiner_loading
 from t2v.provenance import Provenance, describe, read_provenance
 from t2v.settings.config import GenerationConfig
 from t2v.weight_hashes import hash_file
@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
     """Every test is in an empty folder, with small random networks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(loading, "load_stack", lambda preset, **_: new_stack())
-    monkeypatch.setattr(loading, "load_refiner", lambda *_, **__: new_refiner())
+    monkeypatch.setattr(refiner_loading, "load_refiner", lambda *_, **__: new_refiner())
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from t2v import cli
 from t2v.media.reader import Video, read_frames
-from t2v.pipeline import loading
+from t2v.pipeline import refiner_loading
 from tests.support.foreign_corpus import TS, UNEVEN
 from tests.support.foreign_files import (
     H264,
@@ -30,7 +30,7 @@ from tests.test_foreign_files import corners_of, read_number
 def folder(tmp_path, monkeypatch):
     """An empty folder; the refiner is small and random."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loading, "load_refiner", lambda *_, **__: new_refiner())
+    monkeypatch.setattr(refiner_loading, "load_refiner", lambda *_, **__: new_refiner())
     return tmp_path
 
 

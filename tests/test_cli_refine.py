@@ -11,7 +11,7 @@ from t2v.errors import NotFiniteError
 from t2v.events import Chunk
 from t2v.media.reader import Video, read_frames
 from t2v.media.video import VideoWriter, read_metadata
-from t2v.pipeline import loading, refinement, stack
+from t2v.pipeline import loading, refinement, refiner_loading, stack
 from t2v.settings.config import RefinerSettings
 from tests.support.odd_preset import install_odd_preset
 from tests.support.small_refiner import PixelRefiner, config, new_refiner
@@ -34,7 +34,7 @@ def preset(tmp_path, monkeypatch):
     monkeypatch.setattr("t2v.settings.presets.list_presets", lambda: {"odd": preset})
     monkeypatch.setattr(loading, "load_stack", lambda preset, **_: new_stack())
     monkeypatch.setattr(
-        loading, "load_refiner", lambda preset, **_: new_refiner(num_inference_steps=2)
+        refiner_loading, "load_refiner", lambda preset, **_: new_refiner(num_inference_steps=2)
     )
     return preset
 

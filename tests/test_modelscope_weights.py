@@ -13,8 +13,9 @@ from t2v.models.checkpoints import write_weights
 from t2v.models.encoders import OpenClipImageEncoder, OpenClipTextEncoder, clip_pixels
 from t2v.models.networks import build_networks
 from t2v.models.video_unet import VideoUNet
-from t2v.pipeline.loading import load_refiner, load_stack
+from t2v.pipeline.loading import load_stack
 from t2v.pipeline.refinement import refine
+from t2v.pipeline.refiner_loading import load_refiner
 from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.acceleration import Acceleration
 from t2v.settings.presets import list_presets

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from t2v.events import Chunk
-from t2v.pipeline.loading import load_refiner
 from t2v.pipeline.refinement import refine
+from t2v.pipeline.refiner_loading import load_refiner
 from t2v.runs.frame_store import FrameStore
 from t2v.settings.chunking import PAPER_CHUNKING
 from t2v.settings.presets import find_preset

@@ -9,7 +9,7 @@ import torch
 
 from t2v.errors import CheckpointError, PresetError
 from t2v.models.checkpoints import save_weights
-from t2v.pipeline.loading import load_refiner
+from t2v.pipeline.refiner_loading import load_refiner
 from t2v.settings.presets import Preset
 from tests.support.small_refiner import SETTINGS, new_refiner
 from tests.support.small_stack import new_autoencoder, new_stack, randomize
