@@ -110,7 +110,8 @@ class Generator:
             from t2v.baselines.loading import load_baseline
 
             return cls.from_baseline(preset, load_baseline(preset, device=device, memory=memory))
-        from t2v.pipeline.loading import load_refiner, load_stack
+        from t2v.pipeline.loading import load_stack
+        from t2v.pipeline.refiner_loading import load_refiner
 
         if refine is None:
             refine = preset.refiner_unavailable is None

@@ -76,8 +76,8 @@ def run(options: argparse.Namespace) -> int:
         raise MediaError("--out is the video that is read; give another name")
 
     from t2v.media.images import resize
-    from t2v.pipeline.loading import load_refiner
     from t2v.pipeline.refinement import refine
+    from t2v.pipeline.refiner_loading import load_refiner
     from t2v.pipeline.streaming_t2v import prompt_notices
     from t2v.provenance import describe_refined
 

@@ -14,7 +14,7 @@ from t2v.evaluation.samples import held_out_scenes
 from t2v.generator import Generator
 from t2v.pipeline.arms import load_arm
 from t2v.pipeline.helios_stack import HeliosStack
-from t2v.pipeline.loading import load_refiner
+from t2v.pipeline.refiner_loading import load_refiner
 from t2v.pipeline.stack import Stack
 from t2v.settings.conditionings import arm_folder
 from t2v.settings.presets import Preset
