@@ -16,11 +16,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-from jaxtyping import UInt8
 
 from t2v.errors import FileError, MediaError
 from t2v.events import Frames
 from t2v.media.conversion import Converter
+from t2v.media.images import Picture
 from t2v.media.scan import (
     Scan,
     check_size,
@@ -35,8 +35,6 @@ from t2v.media.scan import (
 from t2v.media.timing import find_timing, in_time
 from t2v.media.video import MEDIA_FAILURES, location, reason
 
-
-Picture = UInt8[np.ndarray, "h w 3"]
 
 MAX_REPEATS = 100  # places for each frame, in the mean: more, and the clock of the file is wrong
 CLOCKLESS = ("avi",)  # containers whose times are made up from the order of decoding

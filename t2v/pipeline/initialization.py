@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from t2v.events import Stage
+from t2v.media.images import Picture
 from t2v.models.attention import TextContext
 from t2v.pipeline.conditioning import embed_anchor
 from t2v.pipeline.denoising import (
@@ -31,9 +32,6 @@ from t2v.pipeline.denoising import (
 from t2v.pipeline.offload import guidance_parts
 from t2v.pipeline.stack import Stack
 from t2v.settings.config import GenerationConfig
-
-
-Picture = UInt8[np.ndarray, "h w 3"]
 
 
 def draw_first_chunk(

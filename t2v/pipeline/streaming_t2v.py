@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 import torch
 
 from t2v.events import Chunk, Event, Memory, Notice, StepDone, remember
+from t2v.media.images import Picture
 from t2v.models.attention import TextContext
 from t2v.models.autoencoder import to_pixels
 from t2v.models.cam import CamFeatures
@@ -23,7 +24,7 @@ from t2v.pipeline.conditioning import (
     prepare_conditions,
 )
 from t2v.pipeline.denoising import Latents, Outputs, Step, finite_pixels
-from t2v.pipeline.initialization import Picture, draw_chunk, draw_first_chunk
+from t2v.pipeline.initialization import draw_chunk, draw_first_chunk
 from t2v.pipeline.offload import guidance_parts, memory_in_use
 from t2v.pipeline.retry import check_resumed, draw_offloaded
 from t2v.pipeline.stack import Stack
