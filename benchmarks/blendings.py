@@ -24,6 +24,8 @@ from t2v.worlds.world import Scene
 
 
 JOIN_PROMPTS, JOIN_SEEDS, JOIN_CHUNKS = 8, 3, 14  # 120 frames
+# Change at the seams and elsewhere, the same of the added details, and the unrest of the flow.
+Join = tuple[tuple[float, float], tuple[float, float], float]
 
 
 def held_out(preset: Preset, count: int, num_chunks: int) -> list[tuple[Scene, GenerationConfig]]:
@@ -40,7 +42,9 @@ def refined(refiner: Refiner, config: GenerationConfig, preview: np.ndarray) -> 
     return np.concatenate([event.frames for event in events if isinstance(event, Chunk)])
 
 
-def joins(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int) -> dict:
+def joins(
+    stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int
+) -> dict[str, dict[str, float | int]]:
     """Seams and unrest of all blendings on the same previews; `preview_`: what came in."""
     measured = {name: [] for name in ("preview", *BLENDINGS)}
     configs = [
@@ -69,7 +73,7 @@ def joins(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int) -> d
     return rows
 
 
-def join_measures(refiner: Refiner, video: np.ndarray, bicubic: np.ndarray) -> tuple:
+def join_measures(refiner: Refiner, video: np.ndarray, bicubic: np.ndarray) -> Join:
     """(seam, elsewhere), the same of what the refiner added, and the unrest of the flow.
 
     The first: change of pixels where an overlap ends, which is where chunks that know nothing of
@@ -88,7 +92,7 @@ def join_measures(refiner: Refiner, video: np.ndarray, bicubic: np.ndarray) -> t
     return seam_and_within_change(video, ends), details, flow_magnitudes(video).std()
 
 
-def both(measured: dict) -> Iterator[tuple]:
+def both(measured: dict[str, list[Join]]) -> Iterator[tuple[Join, Join]]:
     return zip(measured["causal"], measured["joint"], strict=True)
 
 

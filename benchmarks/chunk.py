@@ -30,7 +30,7 @@ from t2v.settings.presets import find_preset
 SHORT_FRAMES, LONG_FRAMES = 24, 400
 
 
-def measure_speed(preset_name: str, num_chunks: int) -> dict:
+def measure_speed(preset_name: str, num_chunks: int) -> dict[str, float]:
     """Seconds from an empty process, and per chunk (median; all but the first)."""
     preset = find_preset(preset_name)
     started = time.perf_counter()

@@ -20,6 +20,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -119,7 +120,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def measure(plan: Plan, device: torch.device, clock: Clock) -> dict:
+def measure(plan: Plan, device: torch.device, clock: Clock) -> dict[str, Any]:
     """All numbers; seconds where nothing else is said (of the CPU's work, if it is the device)."""
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     config = GenerationConfig(prompt="any", num_chunks=1000, num_inference_steps=plan.num_steps)
@@ -139,7 +140,9 @@ def measure(plan: Plan, device: torch.device, clock: Clock) -> dict:
     }
 
 
-def measure_base(plan: Plan, clock: Clock, stack: Stack, config: GenerationConfig) -> dict:
+def measure_base(
+    plan: Plan, clock: Clock, stack: Stack, config: GenerationConfig
+) -> dict[str, float | None]:
     """One chunk of 8 new frames, and the first playable segment."""
     result = {"first_segment": first_segment(clock, stack, config)}
     theirs = new_stack(plan.size, plan.frame_size, stack.device, torch.float32)
@@ -162,7 +165,9 @@ def measure_base(plan: Plan, clock: Clock, stack: Stack, config: GenerationConfi
     return result
 
 
-def measure_refiner(plan: Plan, clock: Clock, stack: Stack, config: GenerationConfig) -> dict:
+def measure_refiner(
+    plan: Plan, clock: Clock, stack: Stack, config: GenerationConfig
+) -> dict[str, float | None]:
     """One chunk of 24 frames, with encoding and decoding; a chunk adds 16 frames to a video."""
     paper = list_presets()["modelscope"].refiner
     settings = replace(
@@ -185,7 +190,7 @@ def measure_refiner(plan: Plan, clock: Clock, stack: Stack, config: GenerationCo
     }
 
 
-def measure_memory(clock: Clock, stack: Stack, config: GenerationConfig) -> dict:
+def measure_memory(clock: Clock, stack: Stack, config: GenerationConfig) -> dict[str, float | None]:
     """GB at most, for a short and for a long video; no step more takes more."""
     result = {}
     for num_frames in (24, 240):
@@ -202,7 +207,9 @@ def measure_memory(clock: Clock, stack: Stack, config: GenerationConfig) -> dict
     return result
 
 
-def measure_variants(clock: Clock, stack: Stack, config: GenerationConfig) -> dict:
+def measure_variants(
+    clock: Clock, stack: Stack, config: GenerationConfig
+) -> dict[str, float | None]:
     """One chunk in every variant of our way; for compiled networks also how long that took."""
     result = {}
     networks = {"unet": stack.unet, "extractor": stack.extractor}
@@ -280,11 +287,11 @@ def tensor_cores(are_allowed: bool) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def vars_of(plan: Plan) -> dict:
+def vars_of(plan: Plan) -> dict[str, Any]:
     return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
 
 
-def describe(device: torch.device) -> dict:
+def describe(device: torch.device) -> dict[str, str | int | None]:
     """Where and when this was measured."""
     is_cuda = device.type == "cuda"
     return {

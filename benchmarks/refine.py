@@ -14,6 +14,7 @@ import multiprocessing
 import platform
 import resource
 import time
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -47,7 +48,7 @@ SHEET_SCENES = 8
 
 def sharpness(
     stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int, sheet: Path | None
-) -> dict:
+) -> dict[str, dict[str, float | int]]:
     """Outlines of refined frames against bicubic ones, and what the probe sees in them."""
     probe = load_probe(preset)
     world = probe.world
@@ -81,12 +82,12 @@ def mean_gradients(video: np.ndarray, bicubic: np.ndarray) -> tuple[float, float
     return tuple(pairs.mean(axis=0)) if len(pairs) else (np.nan, np.nan)
 
 
-def finite(pairs: list) -> np.ndarray:
+def finite(pairs: Sequence[Sequence[float]]) -> np.ndarray:
     pairs = np.array(pairs, dtype=float)
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 
-def write_sheet(path: Path, previews: list, sharp: list) -> None:
+def write_sheet(path: Path, previews: list[np.ndarray], sharp: list[np.ndarray]) -> None:
     """A row a video: preview | bicubic | refined, at its middle and near its end."""
     frames = []
     for preview, video in list(zip(previews, sharp, strict=True))[:SHEET_SCENES]:
@@ -97,7 +98,7 @@ def write_sheet(path: Path, previews: list, sharp: list) -> None:
     imageio.imwrite(path, contact_sheet(np.stack(frames), columns=6))
 
 
-def latency(stack: Stack, refiner: Refiner, preset: Preset) -> dict:
+def latency(stack: Stack, refiner: Refiner, preset: Preset) -> dict[str, float]:
     """Both videos at once, as the app makes them, from one event to the next.
 
     `chunk_latency`: from a refined chunk's last input frame until the chunk is out, over the time
@@ -153,7 +154,7 @@ def _peak_memory(preset_name: str, num_frames: int) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def memory(preset: Preset) -> dict:
+def memory(preset: Preset) -> dict[str, float]:
     short, long = (peak_memory(preset.name, frames) for frames in (SHORT_FRAMES, LONG_FRAMES))
     return {
         f"peak_mb_{SHORT_FRAMES}_frames": short,
