@@ -15,9 +15,9 @@ from t2v.worlds import find_world
 NUM_PROMPTS = 50
 
 
-def captions(world: str, count: int = NUM_PROMPTS) -> list[str]:
+def captions(world: str) -> list[str]:
     """One caption for each held-out scene of one object, in order."""
-    scenes, _ = held_out_scenes(find_world(world), count)
+    scenes, _ = held_out_scenes(find_world(world), NUM_PROMPTS)
     return [scene.caption for scene in scenes]
 
 

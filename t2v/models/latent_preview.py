@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate
 
 
 Array = np.ndarray
+NUM_PICTURES = 16  # that the map is fitted to
 
 
 class LatentPreview:
@@ -37,11 +38,11 @@ class LatentPreview:
         return (shown.clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def colour_fields(side: int, num_pictures: int = 16) -> UInt8[Tensor, "f {side} {side} 3"]:
+def colour_fields(side: int) -> UInt8[Tensor, "f {side} {side} 3"]:
     """Pictures of random colour patches, few or many, with soft or hard edges."""
     rng = torch.Generator().manual_seed(0)
     fields = []
-    for number in range(num_pictures):
+    for number in range(NUM_PICTURES):
         patches = torch.rand(1, 3, *[2 ** (number % 4 + 1)] * 2, generator=rng)
         mode = "nearest" if number % 2 else "bilinear"
         fields.append(interpolate(patches, (side, side), mode=mode))

@@ -19,6 +19,13 @@ from t2v.settings.config import RefinerSettings
 
 Sigmas = Float64[np.ndarray, " t"]  # sigma / alpha ("VE") at every training timestep
 
+# Of MS-Vid2Vid-XL.
+NUM_TRAIN_TIMESTEPS = 1000
+MAX_LOGSNR = 15.0
+# How many times larger the image is than the 64 pixels that the cosine was made for, at the last
+# and at the first timestep (Hoogeboom et al., 2023, Eq. 6 and 7).
+SHIFT_SCALES = (2.0, 4.0)
+
 
 def training_sigmas(schedule: str, stack_schedule: dict[str, Any]) -> Sigmas:
     """The noise levels that the refiner was trained with.
@@ -35,19 +42,12 @@ def training_sigmas(schedule: str, stack_schedule: dict[str, Any]) -> Sigmas:
         return np.sqrt((1 - alphas_cumprod) / alphas_cumprod)
 
 
-def logsnr_cosine_interp_sigmas(
-    num_timesteps: int = 1000, max_logsnr: float = 15.0, scales: tuple[float, float] = (2.0, 4.0)
-) -> Sigmas:
-    """The schedule of MS-Vid2Vid-XL: cosine in log-SNR with a growing shift, zero terminal SNR.
-
-    Args:
-        scales: how many times larger the image is than the 64 pixels that the cosine was made for,
-            at the last and at the first timestep (Hoogeboom et al., 2023, Eq. 6 and 7).
-    """
-    u = np.linspace(1, 0, num_timesteps)
-    ends = np.arctan(np.exp([max_logsnr / 2, -max_logsnr / 2]))
+def logsnr_cosine_interp_sigmas() -> Sigmas:
+    """The schedule of MS-Vid2Vid-XL: cosine in log-SNR with a growing shift, zero terminal SNR."""
+    u = np.linspace(1, 0, NUM_TRAIN_TIMESTEPS)
+    ends = np.arctan(np.exp([MAX_LOGSNR / 2, -MAX_LOGSNR / 2]))
     logsnr = -2 * np.log(np.tan(ends[0] + u * (ends[1] - ends[0])))
-    shifts = -2 * np.log(scales)
+    shifts = -2 * np.log(SHIFT_SCALES)
     logsnr = logsnr + u * shifts[0] + (1 - u) * shifts[1]
     sigmas = np.sqrt(1 / (1 + np.exp(logsnr)))
     low, high = sigmas.min(), sigmas.max()
