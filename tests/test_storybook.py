@@ -15,7 +15,7 @@ from t2v.worlds.storybook.captions import (
     PLACE_PHRASES,
     SPRITE_WORDS,
 )
-from t2v.worlds.storybook.scenes import PANS, WAYS, sample_plain_scene, sample_scene
+from t2v.worlds.storybook.scenes import EXIT_DIRECTIONS, PANS, sample_plain_scene, sample_scene
 from t2v.worlds.storybook.sprites import ATLAS, SPRITES, extent, painted, tiles
 from t2v.worlds.world import UNSAID
 
@@ -50,7 +50,9 @@ def test_half_of_the_captions_omit_the_colour_and_none_states_another():
     for scene in some:
         named = {name for name, words in COLOUR_WORDS.items() if is_word_of(scene.caption, words)}
         assert named == ({scene.colour} if scene.says_colour else set())
-        assert WORLD.said(scene, "colour") == (scene.colour if scene.says_colour else UNSAID)
+        assert WORLD.caption_value(scene, "colour") == (
+            scene.colour if scene.says_colour else UNSAID
+        )
 
 
 def test_some_captions_omit_the_direction_and_none_states_another():
@@ -59,7 +61,7 @@ def test_some_captions_omit_the_direction_and_none_states_another():
     for scene in some:
         words = set(scene.caption.split())
         assert words & {"left", "right"} == ({scene.motion} if scene.says_way else set())
-        assert WORLD.said(scene, "motion") == (scene.motion if scene.says_way else "going")
+        assert WORLD.caption_value(scene, "motion") == (scene.motion if scene.says_way else "going")
 
 
 def test_captions_use_the_vocabulary_and_fit():
@@ -115,11 +117,11 @@ def test_sprites_are_mirrored_by_direction(name, motion):
     assert other.looks_left != scene.looks_left
 
 
-@pytest.mark.parametrize("motion", WAYS)
+@pytest.mark.parametrize("motion", EXIT_DIRECTIONS)
 def test_sprites_move_in_the_direction_of_their_motion(motion):
     for scene in scenes(20, motion=motion):
         start, later = scene.centre(np.array([0.0, 12.0]))
-        way = np.array(WAYS[motion])
+        way = np.array(EXIT_DIRECTIONS[motion])
         axis = int(way[1] != 0)
         np.testing.assert_allclose((later - start)[axis], way[axis] * 12 * scene.speed)
 
@@ -142,7 +144,7 @@ def test_a_video_begins_with_the_sprite_in_the_picture(motion):
 def test_a_hidden_sprite_is_invisible_and_comes_back_after_8_frames(motion):
     for scene in scenes(5, motion=motion):
         hidden = scene.hidden(TIMES)
-        if motion not in WAYS:
+        if motion not in EXIT_DIRECTIONS:
             assert not hidden.any()
             assert scene.plainly_visible(TIMES).all()
             continue

@@ -18,7 +18,13 @@ from t2v.worlds.shapes.captions import (
     vocabulary,
 )
 from t2v.worlds.shapes.drawing import draw
-from t2v.worlds.shapes.scenes import CROSSING, PLAIN, RADIUS, sample_plain_scene, sample_scene
+from t2v.worlds.shapes.scenes import (
+    EXIT_DIRECTIONS,
+    PLAIN,
+    RADIUS,
+    sample_plain_scene,
+    sample_scene,
+)
 
 
 TIMES = np.arange(220.0)
@@ -135,11 +141,13 @@ def test_the_background_is_a_gradient_of_its_colours(background):
             np.testing.assert_allclose(row, expected, atol=0.01)
 
 
-@pytest.mark.parametrize("motion", CROSSING)
+@pytest.mark.parametrize("motion", EXIT_DIRECTIONS)
 def test_objects_move_in_the_direction_of_their_motion(motion):
     for scene in scenes(20, motion=motion):
         start, later = scene.centre(np.array([0.0, 5.0]))
-        np.testing.assert_allclose(later - start, np.array(CROSSING[motion]) * 5 * scene.speed)
+        np.testing.assert_allclose(
+            later - start, np.array(EXIT_DIRECTIONS[motion]) * 5 * scene.speed
+        )
 
 
 @pytest.mark.parametrize("motion", PANS)
@@ -200,7 +208,7 @@ def test_a_hidden_object_is_invisible(motion):
     # The tips of a star exceed its radius a little.
     for scene in scenes(4, motion=motion, pattern="plain", shape="cross"):
         hidden = np.flatnonzero(scene.hidden(TIMES))
-        if motion in (*CROSSING, "fading"):
+        if motion in (*EXIT_DIRECTIONS, "fading"):
             assert len(hidden) > 0
         frames = draw_one(scene, hidden)
         # Nothing but the background, which is the same in every column.
@@ -209,7 +217,7 @@ def test_a_hidden_object_is_invisible(motion):
         assert spread.max(initial=0) <= 8
 
 
-@pytest.mark.parametrize("motion", [*CROSSING, "fading"])
+@pytest.mark.parametrize("motion", [*EXIT_DIRECTIONS, "fading"])
 def test_some_objects_are_hidden_for_8_frames_and_come_back(motion):
     for scene in scenes(10, motion=motion):
         hidden = scene.hidden(TIMES)

@@ -61,7 +61,7 @@ def test_values_of_attributes_and_classes_are_declared(world):
     for scene in scenes(world):
         assert isinstance(scene, Scene)
         for name, answers in world.attributes.items():
-            assert world.said(scene, name) in answers
+            assert world.caption_value(scene, name) in answers
         for name, classes in world.probe_classes.items():
             assert world.truth(scene, name) in classes
 
@@ -69,22 +69,22 @@ def test_values_of_attributes_and_classes_are_declared(world):
 def test_captions_are_true(world):
     for scene in scenes(world):
         for name in world.measured:
-            assert world.said(scene, name) in (world.truth(scene, name), UNSAID)
+            assert world.caption_value(scene, name) in (world.truth(scene, name), UNSAID)
 
 
 def test_captions_leave_out_the_remembered_class(world):
     for i in range(40):
         scene = world.sample_to_remember(np.random.default_rng(i))
         assert world.attributes.get(world.remembered) is None or (
-            world.said(scene, world.remembered) == UNSAID
+            world.caption_value(scene, world.remembered) == UNSAID
         )
 
 
 def test_names_of_the_evaluation_exist(world):
-    assert {*world.measured, *world.of_the_scene, world.remembered} <= world.probe_classes.keys()
+    assert {*world.measured, *world.scene_classes, world.remembered} <= world.probe_classes.keys()
     assert set(world.measured) <= world.attributes.keys()
     motions = world.attributes["motion"]
-    assert {*world.ways, *world.always_moving, *world.pair_motions} <= set(motions)
+    assert {*world.exit_directions, *world.always_moving, *world.pair_motions} <= set(motions)
 
 
 def test_frames_are_drawn_at_any_size(world):

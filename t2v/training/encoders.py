@@ -86,7 +86,9 @@ class EncodersStage:
         has_pairs = bool(self.world.pair_motions)
         captioned = [self.world.sample(rng, pair=has_pairs and i % 2 == 1) for i in range(count)]
         truth = {
-            name: torch.tensor([options.index(self.world.said(scene, name)) for scene in captioned])
+            name: torch.tensor(
+                [options.index(self.world.caption_value(scene, name)) for scene in captioned]
+            )
             for name, options in self.world.attributes.items()
         }
         triples = self._draw_triples(rng, scaled_size(BATCH, batch_scale))

@@ -95,7 +95,7 @@ class ProbeStage:
         losses = {
             name: mean_of(
                 cross_entropy(answers[name], truth[name], reduction="none"),
-                everywhere if name in self.world.of_the_scene else seen,
+                everywhere if name in self.world.scene_classes else seen,
             )
             for name in self.world.probe_classes
         }
@@ -141,7 +141,7 @@ def probe_batch(world: World, rng: np.random.Generator, count: int) -> PixelsAnd
         name: torch.tensor(
             [
                 options.index(world.truth(scene, name))
-                for scene in (scenes if name in world.of_the_scene else objects)
+                for scene in (scenes if name in world.scene_classes else objects)
             ]
         )
         for name, options in world.probe_classes.items()

@@ -72,13 +72,13 @@ class World(ABC, Generic[S]):
     # Attributes and their values: in captions, and as classes of the probe.
     attributes: ClassVar[Mapping[str, tuple[str, ...]]]
     probe_classes: ClassVar[Mapping[str, tuple[str, ...]]]
-    of_the_scene: ClassVar[tuple[str, ...]]  # probe classes that are visible without the object
+    scene_classes: ClassVar[tuple[str, ...]]  # probe classes that are visible without the object
 
     # What the evaluation measures.
     measured: ClassVar[tuple[str, ...]]  # probe classes that captions state
     of_both: ClassVar[tuple[str, ...]]  # of those, the classes of each of two objects
     remembered: ClassVar[str]  # the probe class that only the anchor frame shows
-    ways: ClassVar[Mapping[str, tuple[int, int]]]  # motions that leave the picture: x, y
+    exit_directions: ClassVar[Mapping[str, tuple[int, int]]]  # motions that leave the picture: x, y
     always_moving: ClassVar[tuple[str, ...]]  # motions that never stop and never leave the picture
     pair_motions: ClassVar[
         tuple[str, ...]
@@ -117,7 +117,7 @@ class World(ABC, Generic[S]):
         """Boxes of the objects: left, top, right, bottom in picture sides; may be outside of it."""
 
     @abstractmethod
-    def said(self, scene: S, name: str) -> str:
+    def caption_value(self, scene: S, name: str) -> str:
         """The value of an attribute in the caption; UNSAID if it is left out."""
 
     @abstractmethod

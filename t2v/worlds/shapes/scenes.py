@@ -27,7 +27,7 @@ from t2v.worlds.shapes.captions import (
 
 
 MOTION_WEIGHTS = (0.12, 0.12, 0.12, 0.12, 0.08, 0.08, 0.09, 0.06, 0.09, 0.06, 0.06)
-CROSSING = DIRECTIONS | PANS  # motions that leave the picture, and which way
+EXIT_DIRECTIONS = DIRECTIONS | PANS  # motions that leave the picture, and which way
 RADIUS = {"small": (0.15, 0.18), "medium": (0.20, 0.25), "large": (0.28, 0.33)}
 SPEED = {"slow": (0.011, 0.017), "normal": (0.024, 0.034), "fast": (0.044, 0.056)}
 CIRCLING_PERIOD = {"slow": (44, 52), "normal": (25, 34), "fast": (15, 19)}
@@ -76,10 +76,10 @@ class Scene:
     def centre(self, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
         """Centre of the object (x, y), also while it is hidden."""
         centres = np.tile(np.array(self.start), (len(times), 1))
-        if self.motion in CROSSING:
+        if self.motion in EXIT_DIRECTIONS:
             # Leaves the picture, travels `gap` outside of it, and comes back on the other side.
-            axis = _axis(CROSSING[self.motion])
-            sign = CROSSING[self.motion][axis]
+            axis = _axis(EXIT_DIRECTIONS[self.motion])
+            sign = EXIT_DIRECTIONS[self.motion][axis]
             span = 1 + 2 * self.radius + self.gap
             travelled = (self.start[axis] if sign > 0 else 1 - self.start[axis]) + self.radius
             position = (travelled + self.speed * times) % span - self.radius
@@ -177,9 +177,9 @@ def _sample_object(rng: np.random.Generator, fixed: dict[str, str]) -> Scene:
 
     radius, speed = between(rng, *RADIUS[size]), between(rng, *SPEED[pace])
     start = rng.uniform(radius, 1 - radius, 2)
-    if motion in CROSSING:
+    if motion in EXIT_DIRECTIONS:
         # A video begins with the object in the picture, far from where it leaves.
-        way = CROSSING[motion]
+        way = EXIT_DIRECTIONS[motion]
         entry = rng.uniform(0.8 * radius, 0.42)
         start[_axis(way)] = entry if sum(way) > 0 else 1 - entry
     elif motion == "circling":

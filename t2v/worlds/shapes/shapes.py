@@ -21,7 +21,7 @@ from t2v.worlds.shapes.captions import (
 )
 from t2v.worlds.shapes.drawing import draw
 from t2v.worlds.shapes.masks import object_mask
-from t2v.worlds.shapes.scenes import CROSSING, Scene, sample_plain_scene, sample_scene
+from t2v.worlds.shapes.scenes import EXIT_DIRECTIONS, Scene, sample_plain_scene, sample_scene
 from t2v.worlds.world import MEMORY_BARS, NONE, World
 
 
@@ -76,12 +76,12 @@ class Shapes(World[Scene]):
         "background": tuple(BACKGROUNDS),
         "pattern": tuple(PATTERN_PHRASES),
     }
-    of_the_scene = ("background", "pattern")
+    scene_classes = ("background", "pattern")
 
     measured = ("colour", "shape", "background", "pattern")
     of_both = ("colour", "shape")
     remembered = "second_colour"
-    ways = CROSSING
+    exit_directions = EXIT_DIRECTIONS
     always_moving = ("side to side", "up and down", "circling")
     pair_motions = ("side to side", "still")
     bars: ClassVar = {
@@ -113,7 +113,7 @@ class Shapes(World[Scene]):
         radii = np.array([scene.radius for scene in scenes])[:, None, None]
         return np.concatenate([centres - radii, centres + radii], axis=-1)
 
-    def said(self, scene: Scene, name: str) -> str:
+    def caption_value(self, scene: Scene, name: str) -> str:
         if not name.startswith("other_"):
             return getattr(scene, name)
         return getattr(scene.companion, name.removeprefix("other_")) if scene.companion else NONE

@@ -35,7 +35,7 @@ SHARE_OF_ODD_PLACES = 0.25  # such as a whale on the street, so that all combina
 SHARE_WITH_COLOUR, SHARE_WITH_WAY = 0.5, 0.75
 # The picture moves opposite to the camera.
 PANS = {"pan left": (1, 0), "pan right": (-1, 0)}
-WAYS = DIRECTIONS | PANS  # motions that leave the picture, and their direction
+EXIT_DIRECTIONS = DIRECTIONS | PANS  # motions that leave the picture, and their direction
 ON_THE_GROUND = ("left", "right", "jumping", "still", *PANS)
 IN_THE_AIR = tuple(MOTIONS)
 SIDE = (0.50, 0.65)
@@ -78,10 +78,10 @@ class Scene:
 
     def centre(self, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
         centres = np.tile(np.array(self.start), (len(times), 1))
-        if self.motion in WAYS:
+        if self.motion in EXIT_DIRECTIONS:
             # Leaves the picture, travels `gap` outside of it, and comes back on the other side.
-            axis = 0 if WAYS[self.motion][0] else 1
-            sign, half = WAYS[self.motion][axis], self.half[axis]
+            axis = 0 if EXIT_DIRECTIONS[self.motion][0] else 1
+            sign, half = EXIT_DIRECTIONS[self.motion][axis], self.half[axis]
             span = 1 + 2 * half + self.gap
             travelled = (self.start[axis] if sign > 0 else 1 - self.start[axis]) + half
             position = (travelled + self.speed * times) % span - half
@@ -141,11 +141,11 @@ def sample_scene(rng: np.random.Generator, **fixed: str | bool) -> Scene:
     side = between(rng, *SIDE)
     half = np.array(extent(sprite)) * side / 2
     start = [between(rng, half[0], 1 - half[0]), _height(rng, kind, place, half[1])]
-    if motion in WAYS:
+    if motion in EXIT_DIRECTIONS:
         # A video begins with the sprite in the picture, far from where it leaves.
-        axis = 0 if WAYS[motion][0] else 1
+        axis = 0 if EXIT_DIRECTIONS[motion][0] else 1
         entry = between(rng, 0.8 * half[axis], 0.42)
-        start[axis] = entry if WAYS[motion][axis] > 0 else 1 - entry
+        start[axis] = entry if EXIT_DIRECTIONS[motion][axis] > 0 else 1 - entry
     looks_left = {"left": True, "right": False, "pan left": True, "pan right": False}.get(
         motion, bool(rng.random() < 0.5)
     )

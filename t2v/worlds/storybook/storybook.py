@@ -8,7 +8,7 @@ from torch import Tensor
 
 from t2v.worlds.storybook.captions import COLOURS, MOTIONS, PLACE_PHRASES, vocabulary
 from t2v.worlds.storybook.drawing import draw
-from t2v.worlds.storybook.scenes import WAYS, Scene, sample_plain_scene, sample_scene
+from t2v.worlds.storybook.scenes import EXIT_DIRECTIONS, Scene, sample_plain_scene, sample_scene
 from t2v.worlds.storybook.sprites import SPRITES
 from t2v.worlds.world import MEMORY_BARS, UNSAID, World
 
@@ -61,12 +61,12 @@ class Storybook(World[Scene]):
         "colour": tuple(COLOURS),
         "scene": tuple(PLACE_PHRASES),
     }
-    of_the_scene = ("scene",)
+    scene_classes = ("scene",)
 
     measured = ("colour", "sprite", "scene")
     of_both = ()
     remembered = "colour"
-    ways = WAYS
+    exit_directions = EXIT_DIRECTIONS
     always_moving = ("jumping",)
     pair_motions = ()
     bars: ClassVar = {
@@ -100,7 +100,7 @@ class Storybook(World[Scene]):
         halves = np.stack([scene.half for scene in scenes])[:, None]
         return np.concatenate([centres - halves, centres + halves], axis=-1)
 
-    def said(self, scene: Scene, name: str) -> str:
+    def caption_value(self, scene: Scene, name: str) -> str:
         if name == "colour" and not scene.says_colour:
             return UNSAID
         if name == "motion" and not scene.says_way:
