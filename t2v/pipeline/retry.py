@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 import torch
 
 from t2v.errors import ConfigError
-from t2v.events import Chunk, Event, Frames, Notice
+from t2v.events import Chunk, Event, Frames, LatentMemory, Memory, Notice
 from t2v.pipeline.offload import Offloader, lower_profile
 
 
-State = TypeVar("State")  # what a pipeline keeps between chunks
+# What a pipeline remembers between chunks, if anything.
+AnyMemory = TypeVar("AnyMemory", bound=Memory | LatentMemory | None)
 
 
 def check_resumed(first_chunk: int, memory: object, *, may_begin_with_memory: bool = False) -> None:
@@ -42,26 +43,26 @@ def check_clip(frames: Frames, num_frames: int) -> None:
 
 def draw_offloaded(
     offloader: Offloader | None,
-    draw: Callable[[int, State | None], Generator[Event, None, None]],
-    update: Callable[[State | None, Chunk], State | None],
+    draw: Callable[[int, AnyMemory], Generator[Event, None, None]],
+    remember: Callable[[AnyMemory, Chunk], AnyMemory],
     first_chunk: int,
-    state: State | None,
+    memory: AnyMemory,
 ) -> Generator[Event, None, None]:
     """Yields the events of a video. Where memory runs out, the chunk starts again with less.
 
     Args:
-        draw: the chunks from a number on, from the state before them.
-        update: the state after a chunk, from the one before it.
+        draw: the chunks from a number on, with the memory of those before.
+        remember: the memory after a chunk, from the one before it.
 
     Raises:
         torch.OutOfMemoryError: there is no smaller memory profile.
     """
     while True:
         try:
-            for event in draw(first_chunk, state):
+            for event in draw(first_chunk, memory):
                 if isinstance(event, Chunk):
                     first_chunk = event.index + 1
-                    state = update(state, event)
+                    memory = remember(memory, event)
                 yield event
             return
         except torch.OutOfMemoryError:
