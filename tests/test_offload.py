@@ -223,8 +223,13 @@ def test_out_of_memory_refining_repeats_the_same_step(
     assert stack.offloader.profile == "low"
     notice_texts = [event.text for event in retried if isinstance(event, Notice)]
     at = 1 if blending == "causal" else 0
-    assert f"refining continues at chunk {at} with the memory profile balanced" in notice_texts[0]
-    assert f"refining continues at chunk {at} with the memory profile low" in notice_texts[1]
+    assert (
+        f"the refined video continues at chunk {at} with the memory profile balanced"
+        in notice_texts[0]
+    )
+    assert (
+        f"the refined video continues at chunk {at} with the memory profile low" in notice_texts[1]
+    )
     assert steps_of(retried) == steps_of(events)
     assert_alike(frames_of(retried), frames_of(events))
 

@@ -85,7 +85,7 @@ def refine(
                 refiner=result.state.to_host(source.frame_size()) if result.state else None,
             )
         while downgrades:
-            yield downgrade_notice("refining", index, downgrades.popleft())
+            yield downgrade_notice("the refined video", index, downgrades.popleft())
         yield event
         if isinstance(event, Chunk):
             index, start_frame = index + 1, start_frame + len(event.frames)
