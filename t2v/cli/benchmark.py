@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from t2v.cli.arguments import Commands
 from t2v.cli.terminal import say
-from t2v.errors import CheckpointError, ConfigError, MediaError, PresetError
+from t2v.errors import ConfigError, MediaError, PresetError
 from t2v.evaluation.arms.catalog import find_arms
 from t2v.evaluation.benchmark.plan import Plan, Prompts, Wish, make_plan, prompts_of, read_prompts
 from t2v.evaluation.benchmark.suites import ALL, SUITES, Suite, find_suites
@@ -64,7 +64,8 @@ def add(commands: Commands) -> None:
         "--lpips",
         type=Path,
         metavar="FILE",
-        help="Also measure LPIPS to the first frame, with torchvision's AlexNet in this file.",
+        help="Also measure LPIPS to the first frame, with torchvision's AlexNet in this file; "
+        "`random` for a distance of random features, which is no LPIPS.",
     )
     command.add_argument(
         "--re-id",
@@ -102,17 +103,21 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--flow must be one of {', '.join(FLOWS)}, got {options.flow!r}")
     if (options.flow == "raft") != (options.flow_weights is not None):
         raise ConfigError("--flow raft and --flow-weights FILE belong together: give both")
-    if options.flow_weights and not options.flow_weights.is_file():
-        raise CheckpointError(f"--flow-weights: there is no file {options.flow_weights}")
     prompts, num_prompts = read_selection(options.prompts, preset)
     plans = make_plans(options, suites, preset, prompts, num_prompts)
+    # From here on torch is loaded.
+    from t2v.evaluation.benchmark.command import Job, run_job
+    from t2v.evaluation.networks.given import NetworkFiles
+    from t2v.evaluation.networks.raft import find_raft
+
+    networks = NetworkFiles(clip=options.clip, lpips=options.lpips, re_id=options.re_id)
+    networks.check()
+    if options.flow_weights:
+        find_raft(options.flow_weights)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(f"cannot write to {options.out}: {error.strerror}") from error
-    from t2v.evaluation.benchmark.command import Job, run_job
-    from t2v.evaluation.networks.given import NetworkFiles
-
     run_job(
         Job(
             preset=preset,
@@ -120,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
             plans=tuple(plans),
             flow=options.flow,
             flow_weights=options.flow_weights,
-            networks=NetworkFiles(clip=options.clip, lpips=options.lpips, re_id=options.re_id),
+            networks=networks,
             out=options.out,
             quick=options.quick,
             has_sanity=any(not suite.uses_model for suite in suites),

@@ -57,14 +57,19 @@ def test_what_is_wrong_is_one_sentence(capsys, tmp_path, options, complaint):
 
 
 @pytest.mark.parametrize(
-    "option, file", [("--clip", "open_clip_config.json"), ("--lpips", "which is not there")]
+    "option, file",
+    [
+        (["--clip"], "`hf download laion/CLIP"),
+        (["--lpips"], "`curl -O https://download.pytorch.org/models/alexnet"),
+        (["--flow", "raft", "--flow-weights"], "`curl -O https://download.pytorch.org/models/raft"),
+    ],
 )
 def test_weights_of_a_metric_that_are_missing_are_named_before_any_video(
     capsys, tmp_path, option, file
 ):
-    said = sentence(capsys, "apm", option, tmp_path / "none", "--out", tmp_path / "bench")
+    said = sentence(capsys, "apm", *option, tmp_path / "none", "--out", tmp_path / "bench")
     assert f"needs {tmp_path / 'none'}" in said and file in said
-    assert not list((tmp_path / "bench").iterdir())
+    assert not (tmp_path / "bench").exists()
 
 
 def test_a_preset_without_memories_is_refused():

@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from t2v.errors import ConfigError, MediaError
 from t2v.evaluation.benchmark import command, sanity
@@ -159,6 +162,7 @@ def test_beginnings_of_videos_are_measured_for_stability(benchmark):
     assert list(lengths) == ["40"]  # of 48 frames; the suite asks for 56 and 72 too
     cam = lengths["40"]["mawe_ratio"]["cam"]["value"]
     assert cam != read_report(out, "stability")["metrics"]["mawe_ratio"]["arms"]["cam"]["value"]
+    assert lengths["40"]["adherence"]["real"]["value"] == 1
     assert "## After 40 frames" in (out / "stability" / "table.md").read_text()
 
 
@@ -206,6 +210,30 @@ def test_faces_and_lpips_measure_too(tmp_path, monkeypatch):
     assert measured["re_id"] == absent("no faces")
     assert networks["lpips"].record()["name"] == "lpips-alex"
     assert len(networks["lpips"].record()["sha256"]) == 64
+
+
+def test_a_distance_of_random_features_has_a_name_of_its_own():
+    networks = NetworkFiles(lpips=Path("random")).load()
+    assert networks.keys() == {"random_distance"}
+    assert networks["random_distance"].record() == {"name": "random-feature distance", "sha256": ""}
+    measured = measure_by_networks(networks, pan(9, size=40), "a red star")
+    assert measured["random_distance"].value > 0
+
+
+def test_raft_measures_and_its_weights_are_in_the_manifest(tmp_path, monkeypatch):
+    from torchvision.models.optical_flow import raft_large
+
+    torch.manual_seed(0)
+    file = tmp_path / "raft.safetensors"
+    save_file(raft_large(weights=None).state_dict(), file)
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=128, warp=128))
+    video = GivenVideo("3f9a" * 6, "a red star", "", [1], lambda: pan(2, size=128))
+    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="raft", out=tmp_path, quick=True)
+    run_job(replace(job, flow_weights=file, given=(video,)), lambda line: None)
+    [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
+    assert row["measures"]["motion"]["value"] > 0
+    protocol = json.loads((tmp_path / "manifest.json").read_text())["protocol"]
+    assert (protocol["flow"], len(protocol["flow_weights"])) == ("raft-large", 64)
 
 
 class FakeFaces:

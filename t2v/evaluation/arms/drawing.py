@@ -44,6 +44,9 @@ DRAW: dict[str, Draw] = {
     "real": controls.render_real,
     "shuffled": controls.shuffle,
     "frozen": controls.freeze,
+    "real-large": partial(refined.at_refined_size, draw=controls.render_real),
+    "shuffled-large": partial(refined.at_refined_size, draw=controls.shuffle),
+    "frozen-large": partial(refined.at_refined_size, draw=controls.freeze),
     "upscaled": refined.upscale_preview,
     **{name: partial(refined.refine_preview, blending=name) for name in BLENDINGS},
 }

@@ -7,7 +7,7 @@ import numpy as np
 
 from t2v.evaluation.arms.continuation import frames_of
 from t2v.evaluation.arms.controls import chunks_of
-from t2v.evaluation.arms.task import Task, Video
+from t2v.evaluation.arms.task import Draw, Task, Video
 from t2v.media.images import resize
 from t2v.pipeline.refinement import refine
 from t2v.pipeline.stack import Refiner
@@ -24,6 +24,13 @@ def upscale_preview(task: Task) -> Iterator[Video]:
     refiner = refiner_of(task)
     for frames in preview_chunks(task):
         yield resize(frames, refiner.refined_size(frames.shape[1:3]))
+
+
+def at_refined_size(task: Task, draw: Draw) -> Iterator[Video]:
+    """What a control draws, at the size of refined frames."""
+    size = refiner_of(task).refined_size(task.first_chunk.shape[1:3])
+    for frames in draw(replace(task, first_chunk=resize(task.first_chunk, size))):
+        yield resize(frames, size)
 
 
 def preview_chunks(task: Task) -> Iterator[Video]:

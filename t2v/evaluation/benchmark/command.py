@@ -23,6 +23,7 @@ from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.stack import Stack
 from t2v.settings.presets import Preset
+from t2v.weight_hashes import hash_file
 
 
 QUICK_SIZES = Sizes(flow=256, warp=256)
@@ -51,11 +52,15 @@ def run_job(job: Job, tell: Callable[[str], None]) -> None:
         ConfigError: the folder was begun with other settings.
         CheckpointError: weights are missing or do not fit.
     """
-    flow, sizes = find_flow(job), sizes_of(job)
-    networks = job.networks.load("cuda" if has_gpu() else "cpu")
+    device = "cuda" if has_gpu() else "cpu"
+    flow, sizes = find_flow(job, device), sizes_of(job)
+    networks = job.networks.load(device)
     folder = BenchmarkFolder(job.out)
+    measured_by = protocol(flow, sizes)
+    if job.flow_weights:
+        measured_by["flow_weights"] = hash_file(job.flow_weights)
     records = {metric: network.record() for metric, network in networks.items()}
-    manifest = make_manifest(job.preset, job.prompts, protocol(flow, sizes), records)
+    manifest = make_manifest(job.preset, job.prompts, measured_by, records)
     manifest = settle_manifest(job.out, manifest)
     folder.delete_parts()
     if job.has_sanity:
@@ -63,7 +68,7 @@ def run_job(job: Job, tell: Callable[[str], None]) -> None:
     if job.plans:
 
         def load() -> Maker:
-            refines = any(ARMS[arm].needs == "refiner" for plan in job.plans for arm in plan.arms)
+            refines = any(ARMS[arm].refined for plan in job.plans for arm in plan.arms)
             stack = load_any(job.preset, refine=refines)
             return new_maker(folder, job.preset, stack, job.prompts, flow, sizes, networks)
 
@@ -80,7 +85,7 @@ def load_any(preset: Preset, *, refine: bool) -> Stack | HeliosStack:
     return load_stack(preset, refine=refine)
 
 
-def find_flow(job: Job) -> FlowBackend:
+def find_flow(job: Job, device: str) -> FlowBackend:
     """The estimator of optical flow.
 
     Raises:
@@ -90,7 +95,7 @@ def find_flow(job: Job) -> FlowBackend:
         return DISFlow()
     from t2v.evaluation.networks.raft import RAFTFlow
 
-    return RAFTFlow(job.flow_weights)
+    return RAFTFlow(job.flow_weights, device)
 
 
 def sizes_of(job: Job) -> Sizes:

@@ -22,6 +22,7 @@ DERIVED: dict[str, Metric] = {
         Metric("memory_growth", "peak memory after 10 chunks over before", "ratio", "lower"),
     )
 }  # fmt: skip
+OF_CAPTION = ("adherence", "object_drift")
 NO_SCENE = "the prompt is no caption of a world"
 OTHER_SIZE = "the probe knows frames of another size"
 EARLY_CHUNKS = 10  # the memory of a process has settled by then

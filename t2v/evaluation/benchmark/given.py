@@ -19,7 +19,7 @@ from t2v.evaluation.networks.given import MetricNetworks, measure_by_networks
 
 
 SHOWN = (*SEAMS, *WARPS, *MOTION, "drift_colour")
-BY_NETWORKS = ("clip_score", "lpips", "re_id")
+BY_NETWORKS = ("clip_score", "lpips", "random_distance", "re_id")
 FOLDER = "runs"
 
 

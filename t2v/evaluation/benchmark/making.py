@@ -13,6 +13,7 @@ from t2v.evaluation.arms.catalog import ARMS
 from t2v.evaluation.arms.task import Task
 from t2v.evaluation.benchmark.derived import (
     NO_SCENE,
+    OF_CAPTION,
     OTHER_SIZE,
     adherence,
     memory_growth,
@@ -208,12 +209,12 @@ class Maker:
     def _of_caption(self, case: Case, video: Frames) -> dict[str, Measurement]:
         scene = self.scene(case)
         if self.probe is None or scene is None:
-            return dict.fromkeys(("adherence", "object_drift"), absent(NO_SCENE))
+            return dict.fromkeys(OF_CAPTION, absent(NO_SCENE))
         # The probe has learnt from frames of the stack's size.
-        if ARMS[case.arm].needs == "refiner":
+        if ARMS[case.arm].refined:
             return {}
         if ARMS[case.arm].preset:
-            return dict.fromkeys(("adherence", "object_drift"), absent(OTHER_SIZE))
+            return dict.fromkeys(OF_CAPTION, absent(OTHER_SIZE))
         num_last = self.preset.chunking.chunk_frames
         return {
             "adherence": adherence(self.probe, scene, video, num_last),
@@ -229,7 +230,7 @@ def boundaries_of(arm: str, preset: Preset, num_chunks: int) -> list[int]:
     num_frames = preset.chunking.num_frames(num_chunks)
     declared = ARMS[arm]
     chunking: Chunking = declared.chunking(preset.chunking)
-    if declared.needs == "refiner" and preset.refiner:
+    if declared.refined and preset.refiner:
         chunking = preset.refiner.chunking
     starts = (chunking.num_frames(index) for index in range(1, num_frames))
     return [start for start in starts if start < num_frames]

@@ -142,7 +142,7 @@ def why_not(name: str, preset: Preset) -> str:
     needs = ARMS[name].needs
     if needs == "world" and world_name(preset.weights_folder) is None:
         return f"arm {name} cannot run: nothing can be rendered for the preset {preset.name}"
-    if needs == "refiner" and preset.refiner_unavailable:
+    if ARMS[name].refined and preset.refiner_unavailable:
         return f"arm {name} cannot run: {preset.refiner_unavailable}"
     if needs == "baseline" and (reason := named_preset(ARMS[name].preset).unavailable):
         return f"arm {name} cannot run: {reason.removesuffix('.')}"

@@ -39,6 +39,7 @@ CATALOGUE: dict[str, Metric] = {
         Metric("drift_sharpness", "drift of sharpness", "log ratio", None),
         Metric("clip_score", "CLIP", "cosine x 100", "higher", "a CLIP model"),
         Metric("lpips", "LPIPS to the first frame", "distance", "lower", "an LPIPS trunk"),
+        Metric("random_distance", "random-feature distance to the first frame", "distance", None),
         Metric("re_id", "Re-ID", "cosine x 100", "higher", "detector and embedder of faces"),
     )
 }
