@@ -36,6 +36,7 @@ from t2v.pipeline.vram_estimate import (
     predict_refiner_peaks,
 )
 from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
+from t2v.settings.memory_profiles import check_profile
 from t2v.settings.presets import Preset
 
 
