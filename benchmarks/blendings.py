@@ -41,7 +41,10 @@ def refined(refiner: Refiner, config: GenerationConfig, preview: np.ndarray) -> 
 
 
 def joins(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int) -> dict:
-    """Seams and unrest of all blendings on the same previews; `preview_`: what came in."""
+    """Seams and variation of motion of all blendings on the same previews.
+
+    Rows that begin with `preview_` are of what came in.
+    """
     measured = {name: [] for name in ("preview", *BLENDINGS)}
     configs = [
         replace(config, seed=1000 * seed + config.seed)
@@ -57,9 +60,9 @@ def joins(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int) -> d
             measured[name].append(join_measures(refiner, video, bicubic))
     rows = {}
     for name, values in measured.items():
-        seams, details, unrest = (np.array(part) for part in zip(*values, strict=True))
+        seams, details, variation = (np.array(part) for part in zip(*values, strict=True))
         rows[f"{name}_seam"] = with_interval(ratio_of_means, seams)
-        rows[f"{name}_flow_std"] = with_interval(mean, unrest)
+        rows[f"{name}_flow_std"] = with_interval(mean, variation)
         if name != "preview":
             rows[f"{name}_detail_seam"] = with_interval(ratio_of_means, details)
     for name, part in (("detail_seam", 1), ("flow_std", 2)):
@@ -70,7 +73,7 @@ def joins(stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int) -> d
 
 
 def join_measures(refiner: Refiner, video: np.ndarray, bicubic: np.ndarray) -> tuple:
-    """(seam, elsewhere), the same of what the refiner added, and the unrest of the flow.
+    """(seam, elsewhere), the same of what the refiner added, and the variation of the flow.
 
     The first: change of pixels where an overlap ends, which is where chunks that know nothing of
     each other meet. A preview has seams there as well, so the second looks at the added details

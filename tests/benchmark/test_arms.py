@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from t2v.errors import ConfigError
-from t2v.evaluation.arms.catalog import ARMS, find_arms
+from t2v.evaluation.arms.catalogue import ARMS, find_arms
 from t2v.evaluation.arms.continuation import frames_of
 from t2v.evaluation.arms.drawing import DRAW, trained_parameters
 from t2v.evaluation.arms.replacement import hold
@@ -34,6 +34,13 @@ CONFIG = GenerationConfig(
 )
 NUM_FRAMES = 32
 WORLD = find_world("shapes")
+
+
+def unused(*_):
+    raise AssertionError("this arm needs nothing else")
+
+
+UNUSED = dict.fromkeys(("refiner", "baseline", "conditioned"), unused)
 ALONE = [name for name, arm in ARMS.items() if not arm.needs and not arm.refined]
 CONTINUING = [name for name in ALONE if ARMS[name].shares_first_chunk]
 
@@ -66,6 +73,7 @@ def draw(stack, first_chunk):
             config=config,
             first_chunk=first_chunk,
             preview=lambda: np.concatenate(list(DRAW["cam"](task))),
+            **UNUSED,
         )
         return np.concatenate(list(DRAW[arm](replace(task, **changes))))
 
@@ -154,7 +162,7 @@ def test_one_window_is_plain_sampling(stack, name, image_first):
     stack = replace(stack, image_first=image_first)
     config = replace(CONFIG, num_chunks=1)
     plain = np.concatenate(list(frames_of(stream(stack, config))))
-    task = Task(stack=stack, config=config, first_chunk=plain, preview=lambda: plain)
+    task = Task(stack=stack, config=config, first_chunk=plain, preview=lambda: plain, **UNUSED)
     np.testing.assert_array_equal(np.concatenate(list(DRAW[name](task))), plain)
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from t2v.evaluation.benchmark.criteria import excess_beyond_half, found, mean_ratio
+from t2v.evaluation.benchmark.criteria import excess_beyond_half, found
 from t2v.evaluation.benchmark.statistics import Column, column_of, compare, summarize
 from t2v.evaluation.benchmark.table import number, with_ends, with_missing
+from t2v.evaluation.metrics.intervals import ratio_of_means
 
 
 def column(*values, seeds=1):
@@ -59,7 +60,7 @@ def test_a_criterion_is_met_unmet_or_unknown():
     assert found(*ask, lambda _, __, high: high <= 0)["met"] is True
     assert found(*ask, lambda _, __, high: high <= -0.4)["met"] is False
     assert found("seams", pairs[:3], excess_beyond_half, lambda *_: True)["met"] is None
-    nothing = found("ratio", np.zeros((5, 2)), mean_ratio, lambda *_: True)
+    nothing = found("ratio", np.zeros((5, 2)), ratio_of_means, lambda *_: True)
     assert (nothing["met"], nothing["value"]) == (None, None)  # 0 / 0
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from t2v.evaluation.benchmark.plan import FEWEST_PROMPTS
 from t2v.evaluation.benchmark.results import Results
-from t2v.evaluation.benchmark.suites import TWINS
-from t2v.evaluation.metrics.intervals import with_interval
+from t2v.evaluation.benchmark.suites import TRAINED_RIVALS
+from t2v.evaluation.metrics.intervals import ratio_of_means, with_interval
 
 
 def judge(results: Results) -> list[dict[str, Any]]:
@@ -67,11 +67,6 @@ def excess_beyond_half(pairs: np.ndarray) -> float:
     return float(ours - theirs / 2)
 
 
-def mean_ratio(pairs: np.ndarray) -> float:
-    ours, theirs = pairs.mean(axis=0)
-    return float(np.divide(ours, theirs))
-
-
 def mean_difference(pairs: np.ndarray) -> float:
     return float((pairs[:, 0] - pairs[:, 1]).mean())
 
@@ -80,7 +75,7 @@ def conditioning(results: Results) -> list[dict[str, Any]]:
     rows = []
     untrained = ("no-cam", "restart", "replacement", "last-frame", "last-anchor")
     pairs = [("cam", other) for other in untrained]
-    for cam, other in pairs + [(TWINS[0], other) for other in TWINS[1:]]:
+    for cam, other in pairs + [(TRAINED_RIVALS[0], other) for other in TRAINED_RIVALS[1:]]:
         rows.append(
             found(
                 f"seam excess (seam - 1) of {cam} less half of that of {other} at most 0",
@@ -105,7 +100,7 @@ def apm(results: Results) -> list[dict[str, Any]]:
         found(
             f"{label} of cam at most 0.9 of that of no-apm",
             paired(results, metric, "cam", "no-apm"),
-            mean_ratio,
+            ratio_of_means,
             lambda value, _, __: value <= 0.9,
         )
         for metric, label in (
@@ -116,7 +111,7 @@ def apm(results: Results) -> list[dict[str, Any]]:
         found(
             "motion of cam at least 0.9 of that of no-apm: nothing is frozen",
             paired(results, "motion", "cam", "no-apm"),
-            mean_ratio,
+            ratio_of_means,
             lambda value, _, __: value >= 0.9,
         )
     ]
@@ -127,7 +122,7 @@ def blending(results: Results) -> list[dict[str, Any]]:
         return found(
             f"{metric} of {ours} at most {most:g} of that of {theirs}",
             paired(results, metric, ours, theirs),
-            mean_ratio,
+            ratio_of_means,
             lambda value, _, __: value <= most,
         )
 
@@ -155,7 +150,7 @@ def stability(results: Results) -> list[dict[str, Any]]:
         found(
             f"MAWE of cam after {lengths[-1]} frames within 15 % of that after {lengths[0]}",
             pairs,
-            mean_ratio,
+            ratio_of_means,
             lambda _, low, high: low >= 0.85 and high <= 1.15,
         )
     ]
@@ -174,7 +169,7 @@ def stagnation(results: Results) -> list[dict[str, Any]]:
         found(
             f"{other} keeps less motion than cam",
             paired(results, "motion_kept", other, "cam"),
-            mean_ratio,
+            ratio_of_means,
             lambda value, _, __: value < 1,
         )
         for other in ("last-frame", "last-anchor", "replacement", "repeated-frame")
@@ -187,7 +182,7 @@ def context(results: Results) -> list[dict[str, Any]]:
         found(
             f"motion at seams: {more} no higher than {fewer}",
             paired(results, "flow_seam_ratio", more, fewer),
-            mean_ratio,
+            ratio_of_means,
             lambda value, _, __: value <= 1,
         )
         for more, fewer in pairwise(order)
@@ -206,7 +201,7 @@ def long(results: Results) -> list[dict[str, Any]]:
         found(
             "drift of colour of cam: the last third no higher than 1.1 of the third before",
             np.array(thirds).reshape(-1, 2),
-            mean_ratio,
+            ratio_of_means,
             lambda value, _, __: value <= 1.1,
         ),
         found(

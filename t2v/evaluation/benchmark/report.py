@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from t2v.evaluation.arms.catalog import ARMS
-from t2v.evaluation.arms.helios_catalog import ABOUT
+from t2v.evaluation.arms.catalogue import ARMS
+from t2v.evaluation.arms.helios_catalogue import ABOUT
 from t2v.evaluation.benchmark.criteria import judge
 from t2v.evaluation.benchmark.derived import DERIVED, OF_CAPTION
 from t2v.evaluation.benchmark.paper import paper_figure
@@ -68,7 +68,7 @@ def about(name: str, base: str, manifest: Mapping[str, Any]) -> str:
         base: of the preset that is measured.
     """
     arm = ARMS[name]
-    if record := manifest.get("arms", {}).get(arm.twin):
+    if record := manifest.get("arms", {}).get(arm.conditioning):
         return f"{arm.about} ({record['steps']} steps of {record['batch']} clips)"
     if not arm.preset:
         return ABOUT[name] if base == "helios" else arm.about

@@ -16,7 +16,7 @@ BASELINES = (
     "framepack",
     "skyreels-v2",  # like FramePack newer than the paper
 )
-TWINS = (
+TRAINED_RIVALS = (
     "cam-twin",
     "add-cond",
     "conc-cond",
@@ -70,7 +70,7 @@ SUITES: dict[str, Suite] = {
                 "restart",
                 "replacement",
                 "last-anchor",
-                *TWINS,
+                *TRAINED_RIVALS,
                 "gen-l",
                 "freenoise",
                 *BASELINES,
@@ -91,7 +91,7 @@ SUITES: dict[str, Suite] = {
                 "replacement",
                 "last-frame",
                 "last-anchor",
-                *TWINS,
+                *TRAINED_RIVALS,
                 *CONTROLS,
             ),
             num_chunks=10,

@@ -26,7 +26,7 @@ CATALOGUE: dict[str, Metric] = {
         Metric("warp_error", "warp error", "grey levels²", "lower", FLOW_WEIGHTS),
         Metric("motion", "motion", "px/frame", None, FLOW_WEIGHTS),
         Metric("stagnant_share", "stagnant pairs", "share", "lower", FLOW_WEIGHTS),
-        Metric("std_t", "unrest of motion over time", "px/frame", "lower", FLOW_WEIGHTS),
+        Metric("std_t", "variation of motion over time", "px/frame", "lower", FLOW_WEIGHTS),
         Metric("std_pix", "spread of motion over pixels", "px/frame", None, FLOW_WEIGHTS),
         Metric("scuts", "SCuts", "cuts", "lower"),
         Metric("scuts_boundary", "SCuts at boundaries", "cuts", "lower"),

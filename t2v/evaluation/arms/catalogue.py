@@ -29,7 +29,7 @@ class Arm:
         needs: "world": scenes that can be rendered; "baseline": the weights of another preset;
             "training": weights of `longtake train --arm`; "" for none of them.
         preset: the preset of a baseline, which draws its own first chunk, at its own size.
-        twin: the name under which `longtake train --arm` trains it.
+        conditioning: the name under which `longtake train --arm` trains it.
         cost: about how long it draws at the new frames of one chunk of CAM, in times of that chunk;
             for the estimate of the time.
     """
@@ -43,7 +43,7 @@ class Arm:
     refined: bool = False
     needs: Literal["world", "baseline", "training", ""] = ""
     preset: str = ""
-    twin: str = ""
+    conditioning: str = ""
     cost: float = 1.0
 
     def chunking(self, stack: Chunking) -> Chunking:
@@ -68,15 +68,15 @@ def baseline(preset: str, cost: float, about: str, whole: bool = False) -> Arm:
     )
 
 
-def twin(name: str, about: str, overlap: int | None = None, cost: float = 0.7) -> Arm:
-    """An arm that is trained as a twin of the CAM; without APM, as the paper compares them."""
+def rival(name: str, about: str, overlap: int | None = None, cost: float = 0.7) -> Arm:
+    """An arm that is trained in place of the CAM; without APM, as the paper compares them."""
     return Arm(
         kind="trained",
         about=about,
         memories=("cam",),
         overlap=overlap,
         needs="training",
-        twin=name,
+        conditioning=name,
         cost=cost,
     )
 
@@ -155,22 +155,22 @@ ARMS: dict[str, Arm] = {
         about="FreeNoise: windows 4 apart and shuffled noise; predictions of the whole network are "
         "fused, not its temporal attention, because frame numbers count within a window",
     ),
-    "cam-twin": twin("cam", "CAM without APM, trained anew as long as the rivals below", cost=1.0),
-    "add-cond": twin(
+    "cam-twin": rival("cam", "CAM without APM, trained anew as long as the rivals below", cost=1.0),
+    "add-cond": rival(
         "add-cond", "Add-Cond: features of the extractor are added to the skips", cost=1.0
     ),
-    "conc-cond": twin(
+    "conc-cond": rival(
         "conc-cond", "Conc-Cond: latents of the 8 known frames and a mask, beside the noisy ones"
     ),
-    "sparse-cond": twin(
+    "sparse-cond": rival(
         "sparse-cond",
         "the kind of SparseCtrl: Add-Cond whose extractor does not see the noisy latents",
         cost=1.0,
     ),
-    "masked-frames": twin(
+    "masked-frames": rival(
         "masked-frames", "the kind of SEINE and OpenSora: Conc-Cond, trained with 1 to 8 frames"
     ),
-    "repeated-frame": twin(
+    "repeated-frame": rival(
         "repeated-frame",
         "the kind of I2VGen-XL, SVD, DynamiCrafter: the latent of the last frame beside all frames",
         overlap=1,
