@@ -24,7 +24,7 @@ from t2v.worlds.world import Scene
 
 
 JOIN_PROMPTS, JOIN_SEEDS, JOIN_CHUNKS = 8, 3, 14  # 120 frames
-# Change at the seams and elsewhere, the same of the added details, and the unrest of the flow.
+# Change at the seams and elsewhere, the same of the added details, and the variation of the flow.
 Join = tuple[tuple[float, float], tuple[float, float], float]
 
 
@@ -45,7 +45,10 @@ def refined(refiner: Refiner, config: GenerationConfig, preview: np.ndarray) -> 
 def joins(
     stack: Stack, refiner: Refiner, preset: Preset, num_prompts: int
 ) -> dict[str, dict[str, float | int]]:
-    """Seams and unrest of all blendings on the same previews; `preview_`: what came in."""
+    """Seams and variation of motion of all blendings on the same previews.
+
+    Rows that begin with `preview_` are of what came in.
+    """
     measured = {name: [] for name in ("preview", *BLENDINGS)}
     configs = [
         replace(config, seed=1000 * seed + config.seed)
@@ -61,9 +64,9 @@ def joins(
             measured[name].append(join_measures(refiner, video, bicubic))
     rows = {}
     for name, values in measured.items():
-        seams, details, unrest = (np.array(part) for part in zip(*values, strict=True))
+        seams, details, variation = (np.array(part) for part in zip(*values, strict=True))
         rows[f"{name}_seam"] = with_interval(ratio_of_means, seams)
-        rows[f"{name}_flow_std"] = with_interval(mean, unrest)
+        rows[f"{name}_flow_std"] = with_interval(mean, variation)
         if name != "preview":
             rows[f"{name}_detail_seam"] = with_interval(ratio_of_means, details)
     for name, part in (("detail_seam", 1), ("flow_std", 2)):
@@ -74,7 +77,7 @@ def joins(
 
 
 def join_measures(refiner: Refiner, video: np.ndarray, bicubic: np.ndarray) -> Join:
-    """(seam, elsewhere), the same of what the refiner added, and the unrest of the flow.
+    """(seam, elsewhere), the same of what the refiner added, and the variation of the flow.
 
     The first: change of pixels where an overlap ends, which is where chunks that know nothing of
     each other meet. A preview has seams there as well, so the second looks at the added details

@@ -4,7 +4,8 @@ python app.py --port 7860 &
 python docs/screenshots.py http://127.0.0.1:7860
 
 Of one run: before it, waiting for its first chunk, while it is made, and finished. A second run,
-refined, is compared with its preview; a third one, without the CAM, with the first.
+refined, is compared with its preview; a third one, without the CAM, with the first. With
+`--evidence FOLDER` of the app, the tables of a benchmark as well.
 """
 
 import argparse
@@ -99,26 +100,53 @@ def take_runs(page: Page, out: Path, num_chunks: int) -> None:
         page.wait_for_function("(before) => !location.search.includes(before)", arg=runs[-1])
         page.locator(".status.finished").wait_for()
         runs.append(shown_run(page))
+    take_evidence(page, out)
     take_comparison(page, out, runs[1])
 
 
 def take_comparison(page: Page, out: Path, other: str) -> None:
-    """The measurements of the run that is shown, and its comparison with another one."""
+    """The measurements of the run that is shown, its slice, and its comparison, also blind."""
+    page.locator("#slice-panel .label-wrap").click()
+    page.locator("#slice img, #slice canvas").first.wait_for()
     page.locator("#comparison .label-wrap").click()
     page.get_by_label("The other video").fill(other)
     page.get_by_role("button", name="Compare", exact=True).click()
     page.locator("#comparison .slice").nth(1).wait_for()
+    show_middle(page)
+    take_panels(
+        page, out, {"measured": "#measures", "slice": "#slice-panel", "compared": "#comparison"}
+    )
+    page.get_by_role("button", name="Compare blind").click()
+    page.locator(".comparison.blind").wait_for()
+    show_middle(page)
+    take_panels(page, out, {"blind": "#comparison"})
+
+
+def show_middle(page: Page) -> None:
+    """Moves both players of a comparison."""
     ready = "[...document.querySelectorAll('.pair video')].every((video) => video.readyState > 2)"
     page.wait_for_function(ready)
     page.get_by_label("Position in both videos").fill("600")
     page.wait_for_timeout(2000)
-    for name, panel, size, scheme in (
-        ("measured", "#measures", "wide", "light"),
-        ("compared", "#comparison", "wide", "light"),
-        ("compared", "#comparison", "narrow", "dark"),
-    ):
+
+
+def take_evidence(page: Page, out: Path) -> None:
+    """The first suite of the last benchmark, if the app has one."""
+    panel = page.locator("#evidence .label-wrap")
+    if not panel.is_visible():
+        return
+    panel.click()
+    page.locator(".evidence details summary").first.click()
+    take_panels(page, out, {"evidence": "#evidence"})
+
+
+def take_panels(page: Page, out: Path, panels: dict[str, str]) -> None:
+    """Pictures of parts of the page, wide and light, narrow and dark."""
+    for size, scheme in (("wide", "light"), ("narrow", "dark")):
         look(page, size, scheme)
-        save(page.locator(panel).screenshot(), out / f"{name}-{size}-{scheme}.png")
+        for name, panel in panels.items():
+            save(page.locator(panel).screenshot(), out / f"{name}-{size}-{scheme}.png")
+    look(page, "wide", "light")
 
 
 def shown_run(page: Page) -> str:

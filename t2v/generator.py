@@ -32,7 +32,7 @@ from t2v.events import (
     Start,
 )
 from t2v.pipeline.interleave import Events, interleave
-from t2v.settings.acceleration import Acceleration
+from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.declaration import settings_of
 from t2v.settings.presets import Preset, find_preset
@@ -48,7 +48,6 @@ DrawFn = Callable[[GenerationConfig, ResumeState | None], Events]
 # that begins with an image or a clip.
 StreamFn = Callable[..., Events]
 BeginFn = Callable[[GenerationConfig, Start], Events]
-PLAIN = Acceleration()
 
 
 class Generator:
@@ -66,7 +65,7 @@ class Generator:
         preset: Preset,
         draw: DrawFn,
         load_refiner: Callable[[], RefineFrames],
-        begin: BeginFn | None = None,
+        begin: BeginFn,
     ):
         self.preset = preset
         self._draw = draw
@@ -81,7 +80,7 @@ class Generator:
         device: str | None = None,
         memory: str | None = None,
         refine: bool | None = None,
-        acceleration: Acceleration = PLAIN,
+        acceleration: Acceleration = NO_ACCELERATION,
     ) -> "Generator":
         """Loads the networks of a preset.
 
@@ -139,7 +138,7 @@ class Generator:
 
     @classmethod
     def from_helios(cls, preset: Preset, stack: Any) -> "Generator":
-        """The same for the HeliosStack of a preset, which has no refiner."""
+        """A generator of a HeliosStack that is loaded already; it has no refiner."""
         from t2v.pipeline.helios import stream
         from t2v.pipeline.helios_start import begin
 
@@ -148,7 +147,7 @@ class Generator:
 
     @classmethod
     def from_baseline(cls, preset: Preset, baseline: Any) -> "Generator":
-        """The same for one of the methods that the paper's is compared with."""
+        """A generator of a baseline that is loaded already; it has no refiner."""
         from t2v.baselines.streaming import begin, stream
 
         draw = _drawing(preset, partial(stream, baseline), baseline.memory_kind)
@@ -200,8 +199,6 @@ class Generator:
         config = self.configure(config, **settings)
         if start is None or resume is not None:
             drawn = self._draw(config, resume)
-        elif self._begin is None:
-            raise ConfigError(f"the {self.preset.name} preset cannot begin with an image or a clip")
         else:
             drawn = self._begin(config, start)
         preview = self._with_notices(config, drawn)
@@ -295,7 +292,7 @@ def open_stream(preset: str, **options: Any) -> StreamFn:
 
 
 def stream_function(generator: Generator) -> StreamFn:
-    """The same for a generator that is loaded already."""
+    """The function that makes videos for a worker of runs, with a generator that is loaded."""
 
     def stream(
         config: GenerationConfig,

@@ -322,6 +322,7 @@ def test_presets_are_listed_with_whether_they_can_run(preset, capsys):
     output = capsys.readouterr().out
     assert output.startswith("odd: Odd: for tests\n    installed\n    Bundled: needs no download")
     assert "    refiner: The odd preset has" in output
+    assert "    begins with: text, or the end of a clip of at least 16 frames (2.3 s)" in output
     assert "num_chunks 3" in output
     assert "example: a red star" in output
 

@@ -209,6 +209,28 @@ def test_an_unknown_arm_and_a_missing_folder_are_named(capsys):
     assert main(["train", "--arm", "sum"]) == 2
     names = ", ".join(CONDITIONINGS)
     assert f"--arm must be one of {names}, got 'sum'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--world storybook",
+        "--world shapes",
+        "--start-from shapes",
+        "--trained weights",
+        "--base transformer",
+        "--until cam",
+        "--processes 2",
+        "--batches 2",
+        "--steps clips=3",
+    ],
+)
+def test_an_arm_refuses_options_that_it_would_not_use(option, tmp_path, capsys):
+    words = ["train", "--arm", "add-cond", "--work", str(tmp_path / "work"), *option.split()]
+    assert main([*words, "--steps", "cam=2"]) == 2
+    named = option if option.startswith("--steps") else option.split()[0]
+    assert f"--arm must not go with {named}: one stage" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
     assert main(["train"]) == 2
     assert "--out is missing" in capsys.readouterr().err
 

@@ -57,7 +57,7 @@ def perfect_probe(monkeypatch):
         known.update({video.tobytes(): scene for video, scene in zip(videos, some, strict=True)})
         return videos
 
-    monkeypatch.setattr(attributes, "ask", answers)
+    monkeypatch.setattr(attributes, "classify_frames", answers)
     return lambda shown, captioned: attribute_rows(Probe(WORLD), captioned, film(shown), "")
 
 

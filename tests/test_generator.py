@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import t2v
-from t2v.cli.arguments import MEMORY_PROFILES
 from t2v.errors import ConfigError, MediaError, PresetError
 from t2v.events import Chunk, ResumeState, StepDone
 from t2v.generator import Generator
@@ -25,6 +24,7 @@ from tests.support.fakes import (
     paint,
     painted_preset,
     read_numbers,
+    refuse_start,
 )
 
 
@@ -43,7 +43,7 @@ def generator(refiners):
         refiners.append(PaintedRefiner())
         return lambda config, pieces, state: refiners[-1](pieces, state)
 
-    return Generator(painted_preset(), PaintingStream(), load_refiner)
+    return Generator(painted_preset(), PaintingStream(), load_refiner, refuse_start)
 
 
 def chunks_of(events):
@@ -82,12 +82,6 @@ def test_wrong_options_are_refused_before_torch_and_gradio_are_imported(argument
     process = subprocess.run(command, capture_output=True, text=True, check=True)
     assert process.stdout.split() == ["2"]
     assert complaint in process.stderr
-
-
-def test_memory_profiles_of_the_command_line_are_those_of_the_pipeline():
-    from t2v.pipeline.offload import PROFILES
-
-    assert MEMORY_PROFILES == PROFILES
 
 
 def test_load_refuses_an_unknown_preset():
@@ -130,7 +124,7 @@ def test_stream_checks_settings_when_it_is_called(generator, settings, complaint
 
 def test_a_preset_without_a_refiner_refuses_to_refine():
     preset = painted_preset(Preset, refiner=None)
-    generator = Generator(preset, PaintingStream(), PaintedRefiner)
+    generator = Generator(preset, PaintingStream(), PaintedRefiner, refuse_start)
     with pytest.raises(PresetError, match="cannot refine"):
         generator.stream(**SETTINGS, refine=True)
 
@@ -219,7 +213,7 @@ def test_ctrl_c_keeps_the_finished_chunks_and_their_hashes(tmp_path):
         yield from islice(stream(config, resume), 6)  # two chunks of two steps
         raise KeyboardInterrupt
 
-    generator = Generator(painted_preset(), interrupted, PaintedRefiner)
+    generator = Generator(painted_preset(), interrupted, PaintedRefiner, refuse_start)
     with pytest.raises(KeyboardInterrupt):
         generator.save(tmp_path / "a.mp4", **SETTINGS)
     assert len(read_frames(tmp_path / "a.mp4")) == 24
@@ -228,7 +222,7 @@ def test_ctrl_c_keeps_the_finished_chunks_and_their_hashes(tmp_path):
 
 def test_an_error_keeps_the_finished_chunks_too(tmp_path):
     stream = PaintingStream(fails_at=1, error=MediaError("broken"))
-    generator = Generator(painted_preset(), stream, PaintedRefiner)
+    generator = Generator(painted_preset(), stream, PaintedRefiner, refuse_start)
     with pytest.raises(MediaError, match="broken"):
         generator.save(tmp_path / "a.mp4", **SETTINGS)
     assert len(read_frames(tmp_path / "a.mp4")) == 16

@@ -11,11 +11,12 @@ from t2v.errors import ConfigError
 from t2v.events import Chunk, Notice, StepDone
 from t2v.pipeline import offload, vram_estimate
 from t2v.pipeline.loading import load_stack, refiner_size
-from t2v.pipeline.offload import MOST_TOGETHER, PROFILES, is_apart, lower_profile
+from t2v.pipeline.offload import MOST_TOGETHER, is_apart, lower_profile
 from t2v.pipeline.refinement import refine
 from t2v.pipeline.refiner_loading import load_refiner
 from t2v.pipeline.streaming_t2v import stream
 from t2v.pipeline.vram_estimate import choose_profile, describe_fit, predict_peaks
+from t2v.settings.memory_profiles import PROFILES
 from t2v.weights.install import install
 from tests.support.small_modelscope import install_small, new_networks, small_preset, write_home
 from tests.support.small_stack import count_calls

@@ -194,7 +194,9 @@ def test_an_unknown_preset_is_reported_with_the_known_names(only_odd):
 
 
 def test_a_preset_without_weights_explains_how_to_get_them(only_odd):
-    with pytest.raises(PresetError, match=r"^preset odd cannot run here: .*no/such/folder.*README"):
+    with pytest.raises(
+        PresetError, match=r"^preset odd cannot run here: .*no/such/folder; docs/weights"
+    ):
         find_preset("odd")
 
 

@@ -118,7 +118,7 @@ def test_every_other_command_of_this_repository_exists():
     for _, code in inline_code():
         if re.fullmatch(r"make [a-z-]+", code):
             assert code.split()[1] in targets
-    assert programs == {"longtake", "make", "pip", "python"}
+    assert programs == {"hf", "longtake", "make", "pip", "python"}  # hf: of huggingface_hub
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Videos that begin with an image or a clip: read, fitted, and gone on from."""
 
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from t2v import cli
+from t2v.cli.start import read_start
 from t2v.errors import ConfigError, FileError
 from t2v.events import Chunk, Start
 from t2v.generator import Generator
@@ -17,6 +19,7 @@ from t2v.pipeline.helios_loading import load_helios
 from t2v.pipeline.helios_start import memory_of_start
 from t2v.pipeline.start import begin
 from t2v.starting import read_clip, read_image
+from tests.support.odd_preset import install_odd_preset
 from tests.support.small_helios import FRAME_SIZE, small_helios_preset, write_small_helios
 from tests.support.small_stack import FRAME_SIZE as STACK_SIZE
 from tests.support.small_stack import new_stack
@@ -234,6 +237,23 @@ def test_the_command_line_goes_on_from_a_clip(tmp_path, capsys):
 def test_options_that_cannot_be_meant_are_refused(tmp_path, capsys, options, message):
     assert make(tmp_path, *options) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes, option, message",
+    [
+        ({"base": "freenoise"}, "--video", "cannot begin with an image or a clip: it draws the"),
+        ({"base": "freenoise"}, "--image", "cannot begin with an image or a clip: it draws the"),
+        ({}, "--image", "cannot begin with an image: it can go on from a clip"),
+    ],
+)
+def test_what_the_preset_cannot_begin_with_is_refused_before_anything_is_read_or_loaded(
+    tmp_path, changes, option, message
+):
+    preset = install_odd_preset(tmp_path, **changes)
+    options = {"image": None, "video": None, "fit": None, option[2:]: tmp_path / "none"}
+    with pytest.raises(ConfigError, match=f"^the odd preset {message}"):
+        read_start(Namespace(**options), preset, preset.config(prompt="a red star"))
 
 
 def test_a_short_clip_is_refused_before_anything_is_loaded(tmp_path, capsys, monkeypatch):

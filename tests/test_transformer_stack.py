@@ -142,7 +142,7 @@ def test_the_config_says_which_base_model_it_is(tmp_path, stack):
     "options, complaint",
     [
         (["--base", "mamba"], "--base must be one of unet, transformer, got 'mamba'"),
-        (["--base", "transformer", "--arm", "cam"], "--arm trains on the preset shapes"),
+        (["--base", "transformer", "--arm", "cam"], "--arm must not go with --base"),
         (
             ["--base", "transformer", "--start-from", "shapes"],
             "the base model of --start-from shapes is no transformer",

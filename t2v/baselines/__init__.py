@@ -1,1 +1,1 @@
-"""The methods that the paper compares itself with (Table 1), each behind one small interface."""
+"""Other methods, to compare the paper's with: from its Table 1 and newer ones, by one interface."""

@@ -87,7 +87,7 @@ def add(commands: Commands) -> None:
         "--evidence",
         type=Path,
         metavar="FOLDER",
-        help="Show the tables of this benchmark's folder (default: bench, if it is there).",
+        help="Show the tables of this benchmark's folder (default: bench, once it is there).",
     )
     add_executor_options(command)
     command.set_defaults(run=run)
@@ -131,16 +131,15 @@ def check_limits(options: argparse.Namespace) -> None:
         raise ConfigError(f"--port must be from 1 to 65535, got {options.port}")
 
 
-def evidence_folder(given: Path | None) -> Path | None:
-    """The folder of the benchmark that the page shows; None for none.
+def evidence_folder(given: Path | None) -> Path:
+    """The folder of the benchmark that the page shows. The default one may come later.
 
     Raises:
         ConfigError: the folder that was named is not there.
     """
     if given is not None and not given.is_dir():
         raise ConfigError(f"--evidence: there is no folder {given}")
-    folder = given or DEFAULT_OUT
-    return folder if folder.is_dir() else None
+    return given or DEFAULT_OUT
 
 
 def access_of(options: argparse.Namespace) -> Access:

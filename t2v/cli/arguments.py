@@ -10,6 +10,7 @@ from t2v.errors import ConfigError, RunError
 from t2v.resources import home
 from t2v.settings.acceleration import Acceleration
 from t2v.settings.declaration import Setting, on_surface, settings_of
+from t2v.settings.memory_profiles import PROFILES, check_profile
 from t2v.settings.sizes import parse_size
 
 
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 
 
 Commands = argparse._SubParsersAction  # what `add` of every command adds its parser to
-MEMORY_PROFILES = ("full", "balanced", "low")
-MEMORY_HELP = (
-    f"How much of the GPU to use: {', '.join(MEMORY_PROFILES)} (default: the fastest that fits)."
-)
+MEMORY_HELP = f"How much of the GPU to use: {', '.join(PROFILES)} (default: the fastest that fits)."
 
 
 def number(text: str) -> int | float:
@@ -48,13 +46,11 @@ def add_settings(
     command: argparse.ArgumentParser,
     config: Any,
     names: Collection[str] | None = None,
-    required: Collection[str] = (),
 ) -> None:
     """Adds an option for every setting of a config class that the command line can set.
 
     Args:
         names: only these settings.
-        required: settings that the user must give.
     """
     for declared in on_surface(config, "cli"):
         if names is None or declared.name in names:
@@ -62,7 +58,6 @@ def add_settings(
                 option_of(declared),
                 dest=declared.name,
                 help=help_of(declared).replace("%", "%%"),
-                required=declared.name in required,
                 **reader_of(declared),
             )
 
@@ -144,13 +139,14 @@ def check_runs_dir(path: Path | None) -> None:
 
 
 def check_memory(profile: str | None) -> None:
-    """Checks the name of a memory profile, without loading torch.
+    """Checks the value of --memory.
 
     Raises:
         ConfigError: there is no such memory profile.
     """
-    if profile is not None and profile not in MEMORY_PROFILES:
-        raise ConfigError(f"--memory must be one of {', '.join(MEMORY_PROFILES)}, got {profile!r}")
+    if profile is not None:
+        with naming_options(Acceleration, {"memory": "--memory"}):
+            check_profile(profile)
 
 
 def runs_dir(options: argparse.Namespace) -> Path:

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 
 from t2v.cli.arguments import Commands
 from t2v.cli.terminal import say
-from t2v.errors import CheckpointError, ConfigError, MediaError, PresetError
-from t2v.evaluation.arms.catalog import find_arms
-from t2v.evaluation.benchmark.plan import Plan, Prompts, Wish, make_plan, prompts_of, read_prompts
+from t2v.errors import ConfigError, MediaError, PresetError
+from t2v.evaluation.arms.catalogue import find_arms
+from t2v.evaluation.benchmark.plan import (
+    Plan,
+    PlanOptions,
+    Prompts,
+    make_plan,
+    prompts_of,
+    read_prompts,
+)
 from t2v.evaluation.benchmark.suites import ALL, SUITES, Suite, find_suites
 from t2v.resources import home
 from t2v.settings.presets import Preset, find_preset
 
 
 if TYPE_CHECKING:
-    from t2v.evaluation.benchmark.given import GivenVideo
+    from t2v.evaluation.benchmark.external_videos import ExternalVideo
 
 FLOWS = ("dis", "raft")
 DEFAULT_OUT = Path("bench")
@@ -64,7 +71,8 @@ def add(commands: Commands) -> None:
         "--lpips",
         type=Path,
         metavar="FILE",
-        help="Also measure LPIPS to the first frame, with torchvision's AlexNet in this file.",
+        help="Also measure LPIPS to the first frame, with torchvision's AlexNet in this file; "
+        "`random` for a distance of random features, which is no LPIPS.",
     )
     command.add_argument(
         "--re-id",
@@ -102,25 +110,29 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--flow must be one of {', '.join(FLOWS)}, got {options.flow!r}")
     if (options.flow == "raft") != (options.flow_weights is not None):
         raise ConfigError("--flow raft and --flow-weights FILE belong together: give both")
-    if options.flow_weights and not options.flow_weights.is_file():
-        raise CheckpointError(f"--flow-weights: there is no file {options.flow_weights}")
     prompts, num_prompts = read_selection(options.prompts, preset)
     plans = make_plans(options, suites, preset, prompts, num_prompts)
+    # From here on torch is loaded.
+    from t2v.evaluation.benchmark.command import BenchmarkOptions, run_benchmark
+    from t2v.evaluation.networks.metric_networks import NetworkFiles
+    from t2v.evaluation.networks.raft import find_raft
+
+    networks = NetworkFiles(clip=options.clip, lpips=options.lpips, re_id=options.re_id)
+    networks.check()
+    if options.flow_weights:
+        find_raft(options.flow_weights)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(f"cannot write to {options.out}: {error.strerror}") from error
-    from t2v.evaluation.benchmark.command import Job, run_job
-    from t2v.evaluation.networks.given import NetworkFiles
-
-    run_job(
-        Job(
+    run_benchmark(
+        BenchmarkOptions(
             preset=preset,
             prompts=prompts,
             plans=tuple(plans),
             flow=options.flow,
             flow_weights=options.flow_weights,
-            networks=NetworkFiles(clip=options.clip, lpips=options.lpips, re_id=options.re_id),
+            networks=networks,
             out=options.out,
             quick=options.quick,
             has_sanity=any(not suite.uses_model for suite in suites),
@@ -160,7 +172,7 @@ def make_plans(
         own = [name for name in arms if name in suite.arms] if len(suites) > 1 else arms
         if arms and not own:
             continue
-        wish = Wish(
+        plan_options = PlanOptions(
             num_prompts=num_prompts,
             num_chunks=options.chunks,
             num_seeds=options.seeds,
@@ -168,7 +180,7 @@ def make_plans(
             quick=options.quick,
             among_all=len(suites) > 1,
         )
-        plan = make_plan(suite, preset, prompts, wish)
+        plan = make_plan(suite, preset, prompts, plan_options)
         if plan.arms:
             plans.append(plan)
     return plans
@@ -186,7 +198,7 @@ def read_selection(text: str | None, preset: Preset) -> tuple[Prompts, int | Non
     return prompts, len(prompts.texts)
 
 
-def find_runs(options: argparse.Namespace) -> list["GivenVideo"]:
+def find_runs(options: argparse.Namespace) -> list["ExternalVideo"]:
     """The runs of --runs, whose frames are read later.
 
     Raises:
@@ -194,6 +206,6 @@ def find_runs(options: argparse.Namespace) -> list["GivenVideo"]:
     """
     if not options.runs:
         return []
-    from t2v.cli.measured_runs import given_video
+    from t2v.cli.measured_runs import video_of_run
 
-    return [given_video(options.runs_dir or home() / "runs", run_id) for run_id in options.runs]
+    return [video_of_run(options.runs_dir or home() / "runs", run_id) for run_id in options.runs]

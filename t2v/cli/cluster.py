@@ -25,15 +25,13 @@ class RayExecutor:
         address: of the cluster; "auto" for the one of this machine.
         arguments: of `longtake work`. Paths among them must lead to the same folder on all
             machines.
-        num_cpu_workers: actors of a cluster without GPUs.
     """
 
-    def __init__(self, address: str, arguments: list[str], num_cpu_workers: int = 1):
+    def __init__(self, address: str, arguments: list[str]):
         if importlib.util.find_spec("ray") is None:
             raise RunError(NOT_INSTALLED)
         self._address = address
         self._arguments = arguments
-        self._num_cpu_workers = num_cpu_workers
         self._actors: list[Any] = []
 
     def start(self) -> None:
@@ -45,7 +43,7 @@ class RayExecutor:
             raise RunError(f"there is no Ray cluster at {self._address!r}: {error}") from error
         resources = ray.cluster_resources()
         num_gpus = int(resources.get("GPU", 0))
-        count = num_gpus or self._num_cpu_workers
+        count = num_gpus or 1
         cpus = max(1, int(resources.get("CPU", 1)) // count)
         # Two apps with the same runs share the actors.
         key = sha256(" ".join(self._arguments).encode()).hexdigest()[:12]

@@ -63,22 +63,25 @@ def show_progress(events: Iterable["RunEvent"]) -> None:
             match event:
                 case Notice(text=text):
                     bar.write(visible(text), file=sys.stderr)
-                case Started(num_frames=total):
-                    bar.total = total
+                case Started(num_frames=num_frames):
+                    bar.total = num_frames
                 case Rewound():
                     bar.n = 0  # the log repeats the chunks that are kept
                 case SegmentReady(track="preview", num_frames=number):
                     bar.update(number)
-                case Progress(chunk_index=chunk, num_chunks=total, step=step, num_steps=steps):
+                case Progress(
+                    chunk_index=chunk, num_chunks=num_chunks, step=step, num_steps=num_steps
+                ):
                     bar.set_postfix_str(
-                        f"chunk {chunk + 1} of {total}, step {step}/{steps}, {event.eta:.0f} s left"
+                        f"chunk {chunk + 1} of {num_chunks}, step {step}/{num_steps}, "
+                        f"{event.eta:.0f} s left"
                     )
                 case Failed(message=message):
                     raise RunError(message)
 
 
 def with_lines(events: Iterable["RunEvent"]) -> Iterator["RunEvent"]:
-    """The same events; prints one line for each chunk that was not there before."""
+    """Passes events on, and prints one line for each chunk that was not there before."""
     from t2v.runs.events import Loading, Progress, Queued, Rewound, SegmentReady
 
     num_chunks: dict[Track, int] = {}

@@ -7,14 +7,14 @@ import numpy as np
 
 from t2v.cli.arguments import find_folder
 from t2v.errors import RunError
-from t2v.evaluation.benchmark.given import GivenVideo
+from t2v.evaluation.benchmark.external_videos import ExternalVideo
 from t2v.events import Frames
 from t2v.media.reader import read_frames
 from t2v.runs.folder import RunFolder
 from t2v.runs.record import RunRecord
 
 
-def given_video(runs_dir: Path, run_id: str) -> GivenVideo:
+def video_of_run(runs_dir: Path, run_id: str) -> ExternalVideo:
     """The preview of a run: its frames without loss if they are all there, else its video file.
 
     Raises:
@@ -36,12 +36,11 @@ def given_video(runs_dir: Path, run_id: str) -> GivenVideo:
             return read_frames(folder.video_path())
         return np.concatenate(list(folder.frame_store(chunking).read_from(0, num_frames)))
 
-    starts = (chunking.num_frames(index) for index in range(1, config.num_chunks))
-    return GivenVideo(
+    return ExternalVideo(
         name=folder.id,
         prompt=config.prompt,
         note=note,
-        boundaries=[start for start in starts if start < num_frames],
+        boundaries=chunking.boundaries(num_frames),
         read=read,
     )
 

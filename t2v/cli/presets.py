@@ -32,14 +32,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 def explain(preset: Preset) -> None:
-    """Prints what a preset shows and needs, its defaults and its example prompts."""
+    """Prints what a preset shows, needs and can begin with, its defaults and its examples."""
     say(f"{preset.name}: {preset.title}")
     say(f"    {preset.unavailable or 'installed'}")
     say(f"    {preset.needs}")
     say(f"    refiner: {preset.refiner_unavailable or 'installed'}")
+    say(f"    begins with: {describe_start(preset)}")
     say(f"    {preset.description}")
     say(f"    defaults: {describe_defaults(preset)}")
     print_examples(preset)
+
+
+def describe_start(preset: Preset) -> str:
+    """What the preset's videos can begin with."""
+    kinds = ["text"]
+    if preset.takes_image:
+        kinds.append("an image")
+    if preset.abilities.clip_frames is not None:
+        fewest, _ = preset.abilities.clip_frames
+        kinds.append(f"the end of a clip of at least {fewest} frames ({fewest / preset.fps:.1f} s)")
+    return ", or ".join(kinds)
 
 
 def print_examples(preset: Preset) -> None:

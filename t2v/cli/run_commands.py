@@ -16,19 +16,14 @@ from t2v.settings.presets import find_preset
 if TYPE_CHECKING:
     from t2v.runs.commands import RunCommands
     from t2v.runs.folder import RunFolder
+    from t2v.runs.worker import Worker
+
+Command = Callable[["RunCommands", str], None]  # gives it to the run with this id
 
 
 def stop(options: argparse.Namespace) -> int:
     """Ends a run within one denoising step, whoever makes it, and keeps its finished chunks."""
-    from t2v.runs.worker import Worker
-
-    folder = find_folder(options)
-    worker = Worker(None, folder.path.parent)
-    try:
-        worker.commands.stop(folder.id)
-        return follow(worker, folder)
-    finally:
-        worker.close()
+    return command_elsewhere(find_folder(options), lambda commands, run_id: commands.stop(run_id))
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -65,7 +60,7 @@ def refine(options: argparse.Namespace) -> int:
     return command(options, lambda commands, run_id: commands.refine(run_id, refiner))
 
 
-def command(options: argparse.Namespace, give: Callable[["RunCommands", str], None]) -> int:
+def command(options: argparse.Namespace, give: Command) -> int:
     """Gives a command to a run, and shows what the run does until it ends.
 
     If an app or `longtake work` makes the runs of this folder, it makes this one as well; else this
@@ -91,8 +86,7 @@ def command(options: argparse.Namespace, give: Callable[["RunCommands", str], No
         find_weights=lambda _: hash_weights(preset.weights_folder),
     )
     try:
-        with naming_options(GenerationConfig, {"chunk": "--chunk"}):
-            give(worker.commands, folder.id)  # refused before torch is loaded
+        give_naming_options(worker, folder, give)  # refused before torch is loaded
         import_torch()  # here, on the main thread, and not on the worker's
         has_torch.set()
         return follow(worker, folder)
@@ -101,14 +95,19 @@ def command(options: argparse.Namespace, give: Callable[["RunCommands", str], No
         worker.close()
 
 
-def command_elsewhere(folder: "RunFolder", give: Callable[["RunCommands", str], None]) -> int:
+def command_elsewhere(folder: "RunFolder", give: Command) -> int:
     """Gives a command to a run that other processes make, and shows what it does."""
     from t2v.runs.worker import Worker
 
     worker = Worker(None, folder.path.parent)
     try:
-        with naming_options(GenerationConfig, {"chunk": "--chunk"}):
-            give(worker.commands, folder.id)
+        give_naming_options(worker, folder, give)
         return follow(worker, folder)
     finally:
         worker.close()
+
+
+def give_naming_options(worker: "Worker", folder: "RunFolder", give: Command) -> None:
+    """Gives a command to a run; errors about its values name the options."""
+    with naming_options(GenerationConfig, {"chunk": "--chunk"}):
+        give(worker.commands, folder.id)

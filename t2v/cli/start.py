@@ -21,15 +21,13 @@ def add_start(command: argparse.ArgumentParser) -> None:
         "--image",
         type=Path,
         metavar="FILE",
-        help="Begin with this picture: helios, skyreels-v2, and shapes, which draws its first "
-        "chunk from it.",
+        help="Begin with this picture, if the preset can.",
     )
     begins.add_argument(
         "--video",
         type=Path,
         metavar="FILE",
-        help="Go on from the end of this clip: at least 33 frames for helios, 97 for skyreels-v2, "
-        "16 for the others.",
+        help="Go on from the end of this clip; `longtake presets NAME` says how long it must be.",
     )
     command.add_argument(
         "--fit",
@@ -47,7 +45,8 @@ def read_start(
         like: what the video of --like began with, if it did.
 
     Raises:
-        ConfigError: the options do not go together, or the clip is too short.
+        ConfigError: the options do not go together, the preset cannot begin with this, or the clip
+            is too short.
         FileError: the file cannot be read.
     """
     if options.image is None and options.video is None:
@@ -65,8 +64,9 @@ def read_start(
 
     size, fit = config.frame_size or preset.frame_size, options.fit or "crop"
     if options.image is not None:
+        preset.check_image()
         return read_image(options.image, size, fit)
-    fewest, most = preset.abilities.clip_frames
+    fewest, most = preset.find_clip_frames()
     start, clip = read_clip(options.video, size, fit, preset.fps, most)
     print_notices(clip)
     if len(start.frames) < fewest:

@@ -1,6 +1,7 @@
 """`longtake train`: an embedded stack from scratch."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from t2v.cli.arguments import Commands
@@ -21,8 +22,7 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--world",
-        default="shapes",
-        help="What the stack learns: shapes or storybook (default: %(default)s).",
+        help="What the stack learns: shapes or storybook (default: shapes).",
     )
     command.add_argument(
         "--out",
@@ -50,8 +50,7 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--base",
-        default="unet",
-        help="The base model: unet, as in the paper, or transformer (default: %(default)s).",
+        help="The base model: unet, as in the paper, or transformer (default: unet).",
     )
     command.add_argument("--until", help="Stop after this stage (default: the last).")
     command.add_argument(
@@ -77,23 +76,23 @@ def add(commands: Commands) -> None:
         "--arm",
         metavar="NAME",
         help="Train only another way to condition chunks, on the frozen weights of the preset "
-        f"shapes: {', '.join(CONDITIONINGS)}.",
+        f"shapes: {', '.join(CONDITIONINGS)}. Of the options only --out, --work and --steps cam=N "
+        "go with it.",
     )
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Rebuilds the embedded stack. An interrupted training continues with the same command."""
-    parse_steps(options.steps)
+    steps = parse_steps(options.steps)
     check_until(options.until)
     check_processes(options.processes)
     check_batches(options.batches)
-    base = check_base(options.base)
+    base = check_base("unet" if options.base is None else options.base)
 
     if options.arm is not None:
         find_conditioning(options.arm)
-        if base != "unet":
-            raise ConfigError("--arm trains on the preset shapes, whose base model is a UNet")
+        check_goes_with_arm(options, steps)
     if options.out is None and options.arm is None:
         raise ConfigError("--out is missing: the folder of the weights")
     out: Path = options.out or arm_folder(options.arm)
@@ -101,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     from t2v.settings.presets import find_preset
     from t2v.worlds import find_world, world_of
 
-    world = find_world(options.world).name
+    world = find_world("shapes" if options.world is None else options.world).name
     if options.start_from is not None:
         from t2v.models.networks import base_class
 
@@ -120,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     if options.arm is not None:
         from t2v.training.arms import train_arm
 
-        train_arm(options.arm, out, options.work, parse_steps(options.steps).get("cam"))
+        train_arm(options.arm, out, options.work, steps.get("cam"))
         return 0
     from t2v.training.processes import num_training_processes, train
     from t2v.training.recipe import Training, training_steps
@@ -140,3 +139,25 @@ def run(options: argparse.Namespace) -> int:
     )
     train(training, num_processes)
     return 0
+
+
+def check_goes_with_arm(options: argparse.Namespace, steps: Mapping[str, int]) -> None:
+    """Checks that only options were given that --arm uses.
+
+    Args:
+        steps: those of --steps, by stage.
+
+    Raises:
+        ConfigError: names the others.
+    """
+    others = [
+        f"--{name.replace('_', '-')}"
+        for name in ("world", "start_from", "trained", "base", "until", "processes", "batches")
+        if getattr(options, name) is not None
+    ]
+    others += [f"--steps {name}={number}" for name, number in steps.items() if name != "cam"]
+    if others:
+        raise ConfigError(
+            f"--arm must not go with {', '.join(others)}: one stage is trained, named cam, on the "
+            "weights of the preset shapes"
+        )

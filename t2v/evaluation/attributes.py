@@ -17,7 +17,7 @@ SLOWEST = 0.001  # picture sides per frame, a tenth of the slowest real object
 
 
 @torch.inference_mode()
-def ask(probe: Probe, frames: Video) -> dict[str, np.ndarray]:
+def classify_frames(probe: Probe, frames: Video) -> dict[str, np.ndarray]:
     """Runs the probe: probabilities per frame and class; `visible` (f,) bool; `centre` (f, 2)."""
     answers = probe(to_pixels(torch.from_numpy(frames)))
     result = {name: answers[name].softmax(dim=1).numpy() for name in probe.world.probe_classes}
@@ -25,7 +25,7 @@ def ask(probe: Probe, frames: Video) -> dict[str, np.ndarray]:
     return {**result, "visible": visible, "centre": answers["centre"].numpy()}
 
 
-def named(world: World, answers: dict[str, np.ndarray], name: str) -> str:
+def most_probable_class(world: World, answers: dict[str, np.ndarray], name: str) -> str:
     """The most probable class over all frames; of objects, over the frames that show one.
 
     "unseen" if no frame shows one.
@@ -50,13 +50,13 @@ def attribute_rows(
     hits: dict[str, list[bool]] = {name: [] for name in (*world.measured, "direction", "scroll")}
     for scene, video in zip(scenes, videos, strict=True):
         first = video[: chunking.chunk_frames]
-        answers = ask(probe, first)
+        answers = classify_frames(probe, first)
         for name in world.measured:
             if (said := world.said(scene, name)) != UNSAID:
-                hits[name].append(named(world, answers, name) == said)
+                hits[name].append(most_probable_class(world, answers, name) == said)
         if scene.motion in world.ways:
             went = direction(answers["centre"], answers["visible"])
-            hits["direction"].append(went == way_name(world.ways[scene.motion]))
+            hits["direction"].append(went == direction_name(world.ways[scene.motion]))
         if (true_direction := world.scroll(scene)) is not None:
             hits["scroll"].append(scroll_direction(first) == true_direction)
     return {
@@ -85,7 +85,9 @@ def pair_rows(
         for name in world.of_both:
             hits = [
                 all(
-                    named(world, ask(probe, alone(video[frames], half)), name)
+                    most_probable_class(
+                        world, classify_frames(probe, alone(video[frames], half)), name
+                    )
                     == world.truth(one, name)
                     for half, one in ((UPPER, scene), (LOWER, scene.companion))
                 )
@@ -108,13 +110,13 @@ def direction(centre: Float[np.ndarray, "f 2"], seen: np.ndarray) -> str:
     if abs(slopes[axis]) < SLOWEST:
         return "none"
     sign = int(np.sign(slopes[axis]))
-    return way_name((0, sign) if axis else (sign, 0))
+    return direction_name((0, sign) if axis else (sign, 0))
 
 
-def way_name(way: tuple[int, int]) -> str:
+def direction_name(way: tuple[int, int]) -> str:
     return next(name for name, step in DIRECTIONS.items() if step == way)
 
 
 def remembered(probe: Probe, frames: Video) -> str:
     """The class that the caption leaves out, over frames that show the object; or "unseen"."""
-    return named(probe.world, ask(probe, frames), probe.world.remembered)
+    return most_probable_class(probe.world, classify_frames(probe, frames), probe.world.remembered)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from t2v.evaluation.attributes import ask, remembered
+from t2v.evaluation.attributes import classify_frames, remembered
 from t2v.evaluation.metrics.intervals import mean, ratio_of_means, with_interval
 from t2v.evaluation.samples import HELD_OUT, Video, generate, held_out_scenes, render
 from t2v.events import Memory
@@ -105,11 +105,11 @@ def colour_distance(
     """
     colours = probe.world.object_colours
     last = video[-num_last_frames:]
-    answers = ask(probe, last)
+    answers = classify_frames(probe, last)
     seen = answers["visible"]
     if not seen.any():
         return float("nan")
     places = zip(last[seen], answers["centre"][seen], strict=True)
     now = np.mean([colours(frame, centre) for frame, centre in places], axis=0)
-    [first_centre] = ask(probe, video[:1])["centre"]
+    [first_centre] = classify_frames(probe, video[:1])["centre"]
     return float(np.abs(now - colours(video[0], first_centre)).mean())

@@ -114,8 +114,7 @@ def seam_rows(
     chunking: Chunking = PAPER_CHUNKING,
 ) -> dict:
     """Change between chunks over change within chunks; 1 means no visible seam."""
-    num_chunks = chunking.num_chunks(len(videos[0]))
-    boundaries = [chunking.num_frames(i) for i in range(1, num_chunks)]
+    boundaries = chunking.boundaries(len(videos[0]))
     pairs = {
         name: np.array([seam_and_within_change(video, boundaries) for video in arm])
         for name, arm in (("cam", videos), ("cam_off", without_cam), ("real", real))

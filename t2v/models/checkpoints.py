@@ -38,7 +38,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise CheckpointError(f'no weights at {path}; README.md, "Weights", says how to get them')
+        raise CheckpointError(f"no weights at {path}; docs/weights.md says how to get them")
     weights: dict[str, Tensor] = {}
     for file in files:
         try:

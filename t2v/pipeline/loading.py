@@ -22,14 +22,11 @@ from t2v.models.networks import (
 from t2v.models.streaming_base import StreamingBase
 from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.acceleration import accelerate
-from t2v.pipeline.offload import Offloader, check_profile
-from t2v.pipeline.stack import NO_ACCELERATION, Stack
-from t2v.pipeline.vram_estimate import (
-    choose_profile,
-    describe_choice,
-    predict_peaks,
-)
-from t2v.settings.acceleration import Acceleration
+from t2v.pipeline.offload import Offloader
+from t2v.pipeline.stack import Stack
+from t2v.pipeline.vram_estimate import choose_profile, describe_choice, predict_peaks
+from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
+from t2v.settings.memory_profiles import check_profile
 from t2v.settings.presets import Preset
 
 

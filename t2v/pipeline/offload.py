@@ -18,12 +18,11 @@ from typing import TypedDict
 import torch
 from torch import Tensor, nn
 
-from t2v.errors import ConfigError
 from t2v.models.attention import TextContext
 from t2v.models.eight_bit import is_packed
+from t2v.settings.memory_profiles import PROFILES, check_profile
 
 
-PROFILES = ("full", "balanced", "low")
 # Layer by layer in the low profile.
 STREAMED = (
     "unet",
@@ -71,16 +70,6 @@ def gpu_bytes() -> int:
     if not torch.cuda.is_available():
         return 0
     return int(torch.cuda.get_device_properties(0).total_memory)
-
-
-def check_profile(profile: str) -> None:
-    """Checks the name of a memory profile.
-
-    Raises:
-        ConfigError: there is no such profile.
-    """
-    if profile not in PROFILES:
-        raise ConfigError(f"memory must be one of {', '.join(PROFILES)}, got {profile!r}")
 
 
 class OffloadedModule:

@@ -19,13 +19,12 @@ from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.denoising import Latents
 from t2v.pipeline.offload import Offloader
 from t2v.pipeline.sdedit import Sigmas
-from t2v.settings.acceleration import Acceleration
+from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
 from t2v.settings.chunking import PAPER_CHUNKING, Chunking
 from t2v.settings.config import RefinerSettings
 from t2v.settings.sizes import fit_area
 
 
-NO_ACCELERATION = Acceleration()
 ENCODER_BATCH = 8  # frames that the autoencoder encodes at once, however long the chunk is
 
 

@@ -7,7 +7,8 @@ from torch import nn
 from t2v.models.autoencoder import frames_at_once
 from t2v.models.eight_bit import stored_bytes
 from t2v.models.helios_attention import text_bytes
-from t2v.pipeline.offload import PARTS, PROFILES, RESIDENT, STREAMED, is_apart
+from t2v.pipeline.offload import PARTS, RESIDENT, STREAMED, is_apart
+from t2v.settings.memory_profiles import PROFILES
 
 
 # Peak bytes of a denoising step, without the weights, per byte of one chunk's latents with

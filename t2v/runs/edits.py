@@ -14,7 +14,7 @@ MAX_BLEND = 100  # chunks
 
 
 def add_chunks(settings: RunSettings, num_chunks: float) -> RunSettings:
-    """The same video with more chunks.
+    """Settings of a video with more chunks.
 
     Raises:
         ConfigError: not a number of chunks, or too many in all.

@@ -194,7 +194,7 @@ class ThroughputHistory:
         return self.estimate_for(_key(settings), num_chunks) if num_chunks else None
 
     def estimate_for(self, key: tuple[Any, Any, Any], num_chunks: int) -> float | None:
-        """The same for (preset, steps, whether it is refined)."""
+        """Seconds for so many chunks of runs with this (preset, steps, whether it is refined)."""
         per_chunk = self._seconds.get(key)
         return None if per_chunk is None else per_chunk * num_chunks
 

@@ -22,17 +22,16 @@ from t2v.runs.resume import reopen
 log = logging.getLogger(__name__)
 
 
-def end_run(queue: RunQueue, run: LiveRun, seconds: float, message: str | None = None) -> None:
-    """Writes the end of a live run, which no command can change any more.
+def end_run(queue: RunQueue, run: LiveRun, seconds: float) -> None:
+    """Writes the end of a live run that was stopped; no command can change it any more.
 
     Args:
         seconds: of work on the run.
-        message: why the run failed; None if it did not.
     """
     if run.is_rewound:  # the chunks to redo go, although none will replace them
         reopen(run.folder)
     state = "paused" if run.stop_request == "pause" else "stopped"
-    end = finish_run(run.folder, run.settings, seconds, state=state, message=message)
+    end = finish_run(run.folder, run.settings, seconds, state=state, message=None)
     queue.begin_closing(run)
     write_end(run.folder, end, seconds)
 

@@ -27,10 +27,8 @@ from t2v.runs.sharing.lease import Lease, LeaseLostError
 from t2v.runs.sharing.sync import QueueSync
 from t2v.runs.sharing.waiting import Entry
 from t2v.runs.tally import Tally
-from t2v.runs.warm_up import seconds_per_chunk
+from t2v.runs.warm_up import get_ready
 
-
-MAX_EARLIER_RUNS = 30  # from which the time of the next is estimated
 
 log = logging.getLogger(__name__)
 
@@ -101,60 +99,13 @@ class Maker:
             threading.Event().wait()
 
     def _serve(self) -> None:
-        try:
-            self._learn_from_earlier_runs()
-        except Exception:  # then there is no estimate
-            log.exception("earlier runs could not be read")
-        self._measure_gpu()
-        preload = self._models.preload
-        if preload is not None and self._queue.gpus.fits_here(preload, refines=False):
-            self._models.load_first()
-        self._warm_up()
+        get_ready(self._queue, self._library, self._models, self._usual)
         while not self._queue.is_closing:
             run = self._queue.pop(self._ends.retry_seconds, self.loaded)
             self._ends.write_kept()
             if run is not None:
                 self._take_or_report(run)
         self._ends.write_kept()
-
-    def _warm_up(self) -> None:
-        """Draws chunks of a usual run, unless something else is to be done.
-
-        They say how long a run takes, and a GPU does its first work here, not for a visitor. A
-        processor has no such work: where the time is known, nothing is drawn.
-        """
-        queue, usual = self._queue, self._usual
-        if usual is None or self.loaded != usual.preset:
-            return
-        if queue.throughput.estimate(usual, 1) and not queue.gpus.own:
-            return
-        try:
-            stream, _ = self._models.load(usual.preset)
-            seconds = seconds_per_chunk(
-                stream, usual, lambda: not (queue.is_closing or queue.live_runs())
-            )
-        except Exception:  # the first run will report it
-            log.exception("the time of a chunk could not be measured")
-            return
-        if seconds is not None:
-            queue.throughput.learn(usual, 1, seconds)
-
-    def _measure_gpu(self) -> None:
-        """Before the first run is taken: it may be one for another worker's GPU."""
-        gpus, size = self._queue.gpus, 0
-        try:
-            size = gpus.measure()
-        except Exception:  # loading the models will say more
-            log.exception("the memory of the GPU is not known")
-        with self._queue.changed:
-            gpus.own = size
-
-    def _learn_from_earlier_runs(self) -> None:
-        """How long runs take here is known from the last ones, before the first of this app."""
-        for record in reversed(self._library.find("", limit=MAX_EARLIER_RUNS)):
-            if record.state == "finished":
-                num_chunks = record.settings.config.num_chunks
-                self._queue.throughput.learn(record.settings, num_chunks, record.seconds)
 
     def _take_or_report(self, run: LiveRun) -> None:
         """Makes a run. If the disk does not even answer, viewers are told.

@@ -82,13 +82,14 @@ class Meter:
             resize(np.concatenate(before), size),
             resize(frames, size),
             resize(self._anchor, size)[0],
+            shrunk=factor,
         )
-        motion, sharpness = numbers.motion.value, numbers.drift_sharpness.value
+        sharpness = numbers.drift_sharpness.value
         return ChunkMeasured(
             index=index,
             start_frame=start,
             num_frames=len(frames),
-            motion=None if motion is None else round(motion * factor, DIGITS),
+            motion=rounded(numbers.motion),
             stagnant_share=rounded(numbers.stagnant_share),
             seam_ratio=rounded(numbers.seam_ratio),
             drift=rounded(numbers.drift_colour),

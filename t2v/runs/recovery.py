@@ -114,7 +114,7 @@ def end_again(folder: RunFolder) -> None:
 
 
 def give_up(folder: RunFolder, record: RunRecord) -> None:
-    """Ends a run as failed: one chunk has ended too many apps."""
+    """Ends a run as failed: the app died too often while making one chunk."""
     prepare(folder, by_user=True)
     message = (
         f"The app was closed {record.num_attempts} times while chunk {record.attempt_chunk} "
@@ -125,7 +125,7 @@ def give_up(folder: RunFolder, record: RunRecord) -> None:
 
 
 def _cut_off(runs_dir: Path, entries: dict[str, Entry]) -> list[RunRecord]:
-    """The runs that nobody has in his queue, in the order in which they begin."""
+    """The runs that no process has in its queue, in the order in which they begin."""
     found = []
     for folder in iter_folders(runs_dir):
         try:

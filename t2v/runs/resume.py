@@ -12,7 +12,7 @@ from t2v.runs.log import is_whole, iter_events
 from t2v.runs.record import RunRecord, RunSettings
 
 
-MAX_ATTEMPTS = 3  # in a row that die in the same chunk; then the run has failed
+MAX_ATTEMPTS = 3  # consecutive attempts that died in the same chunk; then the run has failed
 
 
 @dataclass(frozen=True, slots=True)

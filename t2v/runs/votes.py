@@ -93,11 +93,11 @@ def read_votes(runs_dir: Path) -> Iterator[dict[str, Any]]:
                     vote = read_json(line)
                 except ValueError:
                     continue
-                if isinstance(vote, dict) and all(is_text(vote.get(key)) for key in vote):
+                if isinstance(vote, dict) and all(map(is_text_or_none, vote.values())):
                     yield vote
     except FileNotFoundError:
         return
 
 
-def is_text(value: Any) -> bool:
+def is_text_or_none(value: Any) -> bool:
     return value is None or isinstance(value, str)

@@ -63,3 +63,6 @@ class Acceleration:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+NO_ACCELERATION = Acceleration()

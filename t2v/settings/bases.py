@@ -36,7 +36,8 @@ class Base:
         needed: files of its weights, where they are not in our own layout.
         min_steps: denoising steps that a chunk needs at least.
         takes_image: whether its videos can begin with an image, whatever its weights are.
-        clip_frames: of a clip that a video goes on from: the fewest, and how many are read.
+        clip_frames: of a clip that a video goes on from: the fewest, and how many are read; None
+            where no video can.
         is_baseline: one of `t2v/baselines/`, which the paper's method is compared with.
     """
 
@@ -45,7 +46,7 @@ class Base:
     needed: tuple[str, ...] = ()
     min_steps: int = 1
     takes_image: bool = False
-    clip_frames: tuple[int, int] = (16, 16)
+    clip_frames: tuple[int, int] | None = (16, 16)
     is_baseline: bool = False
 
 
@@ -148,6 +149,7 @@ BASES: dict[BaseName, Base] = {
             *CLIP_TEXT,
             "scheduler/scheduler_config.json",
         ),
+        clip_frames=None,  # it draws the whole video at once
         is_baseline=True,
     ),
     "framepack": Base(

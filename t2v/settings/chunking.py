@@ -33,6 +33,10 @@ class Chunking:
         """The fewest chunks, at least one, that have `num_frames` frames or more."""
         return 1 + ceil(max(0, num_frames - self.chunk_frames) / self.new_frames)
 
+    def boundaries(self, num_frames: int) -> list[int]:
+        """First new frames of the chunks after the first, of a video of `num_frames` frames."""
+        return list(range(self.chunk_frames, num_frames, self.new_frames))
+
     def num_complete(self, num_frames: int) -> int:
         """Whole chunks within the first `num_frames` frames."""
         return max(0, (num_frames - self.chunk_frames) // self.new_frames + 1)

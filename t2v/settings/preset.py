@@ -120,11 +120,11 @@ class Preset:
             return f"Its weights are not installed; `{self.download_command}` gets them."
         if self.train_command:
             return f"Its weights are not bundled; `{self.train_command}` trains them."
-        return f"Its weights are not in {self.weights}; README.md, 'Weights', says how to get them."
+        return f"Its weights are not in {self.weights}; docs/weights.md says how to get them."
 
     @property
     def _unavailable_files(self) -> str | None:
-        """The same where the weights are files of another layout than ours."""
+        """Why it cannot run here, where its weights are files of another layout than ours."""
         try:
             missing = missing_file(self.weights_folder, self.abilities.needed)
         except CheckpointError as error:
@@ -142,8 +142,33 @@ class Preset:
 
     @property
     def takes_image(self) -> bool:
-        """Whether its videos can begin with an image; all can go on from a clip. Reads a file."""
+        """Whether its videos can begin with an image. Reads a file."""
         return self.abilities.takes_image or draws_image_first(self.weights_folder)
+
+    def check_image(self) -> None:
+        """Checks that its videos can begin with an image.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        if not self.takes_image:
+            self.find_clip_frames()  # says so if it can begin with neither
+            raise ConfigError(
+                f"the {self.name} preset cannot begin with an image: it can go on from a clip"
+            )
+
+    def find_clip_frames(self) -> tuple[int, int]:
+        """The fewest frames of a clip that its videos can go on from, and how many are read.
+
+        Raises:
+            ConfigError: they cannot go on from a clip.
+        """
+        if self.abilities.clip_frames is None:
+            raise ConfigError(
+                f"the {self.name} preset cannot begin with an image or a clip: it draws the whole "
+                "video from text"
+            )
+        return self.abilities.clip_frames
 
     @property
     def refiner_unavailable(self) -> str | None:
@@ -170,7 +195,7 @@ class Preset:
         return self.refiner
 
     def at_size(self, frame_size: tuple[int, int] | None) -> "Preset":
-        """The same preset with frames of another size; its video files grow in proportion.
+        """This preset with frames of another size; its video files grow in proportion.
 
         Args:
             frame_size: height, width; None is the preset's own.
@@ -207,7 +232,7 @@ class Preset:
         return self.config_of(GenerationConfig, settings)
 
     def config_of(self, kind: type[Config], settings: dict[str, Any]) -> Config:
-        """The same for any config class.
+        """The preset's defaults as a config of any class, overridden by `settings`.
 
         Raises:
             ConfigError: a setting is unknown or out of range.

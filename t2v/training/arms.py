@@ -1,4 +1,4 @@
-"""`longtake train --arm`: other ways to condition chunks, trained as twins of the CAM.
+"""`longtake train --arm`: other ways to condition chunks, trained in place of the CAM.
 
 Every arm starts from the bundled weights and learns from the same batches for as many steps. As in
 the paper's ablation there is no APM. With injectors, the base model is frozen as in the paper: only

@@ -96,7 +96,7 @@ class Access:
             raise RunError(ONLY_WATCHING)
 
     def check_length(self, num_chunks: Any, num_before: int = 0) -> None:
-        """Check how many chunks a video gets, on top of those that it has.
+        """Checks how many chunks a video gets, on top of those that it has.
 
         Raises:
             ConfigError: the video would be longer than this server allows.
@@ -141,7 +141,7 @@ def in_a_space() -> bool:
 def choose_access(
     host: str, *, share: bool, login: bool, no_login: bool, proxies: int = 0
 ) -> Access:
-    """Choose the access rules by how the page can be reached.
+    """Chooses the access rules by how the page can be reached.
 
     Args:
         host: the address to listen on.

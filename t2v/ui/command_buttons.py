@@ -159,7 +159,7 @@ class CommandButtons:
     async def _run(
         self, run_id: str, request: gr.Request | None, command: Callable[[], Any]
     ) -> AsyncGenerator[Updates, None]:
-        """Run a command, say what it returns, and watch the run that it has continued.
+        """Runs a command, shows what it returns, and streams the run that it has continued.
 
         If the run was live, its visitor is watching it already.
         """

@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from t2v.ui.comparison_html import (
     rows_of,
     transport,
 )
-from t2v.ui.downloads import best_video_of, describe_memories
+from t2v.ui.downloads import best_track_of, best_video_of, describe_memories
 from t2v.ui.errors import errors_shown
 from t2v.ui.labels import escaped
 from t2v.ui.slices import Slices
@@ -37,6 +38,10 @@ from t2v.ui.urls import address_of
 from t2v.ui.visitors import visitor_of
 
 
+HIDDEN = (
+    "The rest of the page is hidden until you have voted: it would show which video is which. "
+    "“Compare” shows it without a vote."
+)
 MAX_OPEN = 500  # blind comparisons that wait for their vote; the oldest are forgotten
 
 
@@ -145,20 +150,40 @@ class Comparisons:
         )
         return left, right
 
+    def _best_videos(self, pair: Pair) -> list[Path]:
+        return [best_video_of(self._folder(record)) for record in (pair.left, pair.right)]
+
+    def _videos_of_one_kind(self, pair: Pair) -> list[Path]:
+        """Both refined videos if both are complete, else both previews.
+
+        A refined video beside a preview is known by its size.
+        """
+        folders = [self._folder(record) for record in (pair.left, pair.right)]
+        are_refined = all(best_track_of(folder) == "refined" for folder in folders)
+        return [folder.video_path("refined" if are_refined else "preview") for folder in folders]
+
     def _draw_open(self, pair: Pair, choice: str = "") -> str:
+        """HTML of both runs with all that is known of them.
+
+        Args:
+            choice: of a vote that was just given: its videos are shown, not the best ones.
+        """
         count = count_votes(self._worker.runs_dir, pair.left.id, pair.right.id)
         length = max(pair.left.num_frames, pair.right.num_frames)
         slices = "".join(
             f"<h4>{name}</h4>{self._slices.whole(record, length)}"
             for name, record in zip(NAMES, (pair.left, pair.right), strict=True)
         )
+        paths = self._videos_of_one_kind(pair) if choice else self._best_videos(pair)
+        players = self._players(pair, paths)
         return (
-            f'<div class="comparison">{describe_choice(choice)}{self._players(pair)}{transport()}'
+            f'<div class="comparison">{describe_choice(choice)}{players}{transport()}'
             f"{describe_count(count)}{difference_table(*self._measured(pair))}"
             f'<div class="slices">{slices}</div></div>'
         )
 
     def _draw_blind(self, pair: Pair, token: str) -> str:
+        """HTML of two players. While it is shown, page.css hides what else shows these runs."""
         count = count_votes(self._worker.runs_dir, pair.left.id, pair.right.id)
         texts = (tr("A is better"), tr("B is better"), tr("No difference"))
         buttons = "".join(
@@ -169,17 +194,16 @@ class Comparisons:
             "{n} vote about this pair so far", "{n} votes about this pair so far", count.total
         )
         return (
-            f'<div class="comparison blind" data-token="{token}">'
-            f"{self._players(pair, secret=token)}{transport()}"
+            f'<div class="comparison blind" data-token="{token}"><p class="quiet">{tr(HIDDEN)}</p>'
+            f"{self._players(pair, self._videos_of_one_kind(pair), secret=token)}{transport()}"
             f'<p class="question-text">{tr("Which video is better?")}</p>'
             f'<div class="votes">{buttons}</div><p class="counted">{said}</p></div>'
         )
 
-    def _players(self, pair: Pair, secret: str = "") -> str:
+    def _players(self, pair: Pair, paths: list[Path], secret: str = "") -> str:
         """Both videos; without anything that tells them apart if there is a secret."""
         figures = []
-        for name, record in zip(NAMES, (pair.left, pair.right), strict=True):
-            path = best_video_of(self._folder(record))
+        for name, record, path in zip(NAMES, (pair.left, pair.right), paths, strict=True):
             address = address_of(path, f"{name}.mp4", secret and f"{secret} {name}")
             about = "" if secret else f" {self._describe(record)}"
             figures.append(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from t2v.errors import ConfigError, RunError
-from t2v.events import TRACKS
+from t2v.events import TRACKS, Track
 from t2v.media.comparison import write_side_by_side
 from t2v.media.gif import write_gif
 from t2v.media.reader import Video
@@ -169,8 +169,16 @@ def best_video_of(folder: RunFolder) -> Path:
     Raises:
         RunError: there is none.
     """
+    return folder.video_path(best_track_of(folder))
+
+
+def best_track_of(folder: RunFolder) -> Track:
+    """The track of a run's finished video: refined if it is complete.
+
+    Raises:
+        RunError: there is no finished video.
+    """
     record = folder.read()
     if record.state not in ENDED or not folder.video_path().exists():
         raise RunError("this run has no finished video (yet)")
-    is_refined = record.num_refined_frames == record.num_frames
-    return folder.video_path("refined" if is_refined else "preview")
+    return "refined" if record.num_refined_frames == record.num_frames else "preview"

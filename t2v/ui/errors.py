@@ -12,7 +12,7 @@ from t2v.ui.texts.catalogue import tr, tr_message
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Show every T2VError as a toast; any other exception is a bug."""
+    """Turns every T2VError into a toast; any other exception is a bug."""
     try:
         yield
     except T2VError as error:
@@ -20,11 +20,11 @@ def errors_shown() -> Iterator[None]:
 
 
 def warn(notices: Iterable[str]) -> None:
-    """Show sentences as toasts."""
+    """Shows sentences as warning toasts, each one once."""
     for notice in dict.fromkeys(notices):
         gr.Warning(tr_message(notice), title=tr("Warning"))
 
 
 def tell(text: str) -> None:
-    """Show a sentence as a toast that does not warn."""
+    """Shows a sentence as a toast that does not warn."""
     gr.Info(text, title=tr("Info"))

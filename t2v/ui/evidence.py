@@ -26,10 +26,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Evidence:
-    """The folder of a benchmark; None if there is none."""
+    """The folder of a benchmark, which may come and go; None if nothing is to be shown."""
 
     def __init__(self, folder: Path | None):
-        self._folder = folder.resolve() if folder else None
+        self._folder = folder.absolute() if folder else None
 
     @property
     def is_there(self) -> bool:
@@ -55,7 +55,8 @@ class Evidence:
 
     def _is_inside(self, path: Path) -> bool:
         """Whether this is a file of the folder, and no link to elsewhere."""
-        return path.is_file() and path.resolve().is_relative_to(self._folder or path)
+        folder = (self._folder or path).resolve()
+        return path.is_file() and path.resolve().is_relative_to(folder)
 
     def _draw(self, suite: Path) -> str:
         text = read_text(suite / "table.md")

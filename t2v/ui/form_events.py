@@ -85,7 +85,7 @@ class FormEvents:
     def estimate_later(
         self, num_chunks: Any, preset: Any, refine: Any, num_steps: Any, size: Any
     ) -> tuple[str, gr.Timer]:
-        """The same, asked for again until the time is known: the app measures it at its start."""
+        """The estimate, and a timer that asks again until the time of a chunk has been measured."""
         text = self.estimate(num_chunks, preset, refine, num_steps, size)
         seconds = self._seconds_for(1, find_preset(self._presets, preset), refine, num_steps)
         return text, gr.Timer(active=seconds is None)

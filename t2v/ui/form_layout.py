@@ -49,7 +49,7 @@ PLACED_BY_HAND = ("prompt", "refine", "num_chunks", "seed", *MEMORY_SETTINGS)
 
 
 def build_form(presets: dict[str, Preset], default: str, reason: str = "") -> Form:
-    """Build the form: first what everyone needs, then the rest, folded.
+    """Builds the form: first what everyone needs, then the rest, folded.
 
     Args:
         default: name of the preset that is selected at first.
@@ -127,7 +127,7 @@ class FormBuilder:
         self._preset = preset
 
     def add(self, name: str, **layout: Any) -> Component:
-        """Build the component of a setting; `layout` are further options of it."""
+        """Builds the component of a setting; `layout` are further options of it."""
         component = build_setting(
             self.declared[name], getattr(self.defaults, name), self._preset, layout
         )
@@ -135,7 +135,7 @@ class FormBuilder:
         return component
 
     def add_others(self, *, is_advanced: bool) -> None:
-        """Build the settings that the layout has no special place for."""
+        """Builds the settings that the layout has no special place for."""
         for name, declared in self.declared.items():
             is_shown = "page" in declared.surfaces and declared.is_advanced == is_advanced
             if is_shown and name not in PLACED_BY_HAND:

@@ -64,7 +64,7 @@ class Generation:
     async def make(
         self, request: gr.Request | None = None, **values: Any
     ) -> AsyncGenerator[tuple[dict[str, Any], list[str] | None], None]:
-        """The same for programs: JSON events and files. See `endpoints.MAKE`."""
+        """Makes a video for a program: JSON events and files. See `endpoints.MAKE`."""
         run_id = await self._submit(values, request)
         reader = await asyncio.to_thread(self._worker.open_reader, run_id)
         async for events in all_events(reader):
@@ -113,7 +113,7 @@ class Generation:
     def enqueue(
         self, settings: RunSettings, request: Request | None, start: Start | None = None
     ) -> str:
-        """Put a run into the queue; returns its id. Writes files.
+        """Puts a run into the queue; returns its id. Writes files.
 
         Args:
             start: what the video begins with besides text.

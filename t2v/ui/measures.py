@@ -111,7 +111,7 @@ def describe_span(span: Span) -> str:
 
 
 def table(spans: list[Span]) -> str:
-    """The same numbers for screen readers."""
+    """HTML of a table of the numbers, for screen readers."""
     names = (tr("Chunk"), tr("Motion (px a frame)"), tr("Seam"), tr("Drift"), tr("Sharpness"))
     head = "".join(f'<th scope="col">{name}</th>' for name in (*names, tr("Cut")))
     rows = "".join(

@@ -5,8 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from t2v.ui.evidence import Evidence
-from t2v.ui.parameters import PRIVATE, text_box
+from t2v.ui.parameters import text_box
 from t2v.ui.server import STATIC
 from t2v.ui.texts.catalogue import tr
 
@@ -55,6 +54,12 @@ class HistoryPanel:
     confirm: gr.Button
     keep: gr.Button
     known: gr.JSON  # ids that the browser knows: page.js fills it in
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidencePanel:
+    accordion: gr.Accordion
+    suites: gr.HTML
 
 
 def build_edit_panel() -> EditPanel:
@@ -163,16 +168,16 @@ def build_share_panel() -> SharePanel:
     )
 
 
-def build_evidence_panel(evidence: Evidence) -> None:
-    """The last benchmark, below the history; not shown without one."""
+def build_evidence_panel() -> EvidencePanel:
+    """Builds the panel of the last benchmark, below the history; it is shown if there is one."""
     title = tr("Evidence: the last benchmark")
-    with gr.Accordion(title, open=False, visible=evidence.is_there, elem_id="evidence") as panel:
+    with gr.Accordion(title, open=False, visible=False, elem_id="evidence") as accordion:
         gr.Markdown(
             tr("The tables, plots and pictures that the benchmark has written."),
             elem_classes="quiet",
         )
-        shown = gr.HTML(elem_id="evidence-suites")
-    panel.expand(evidence.show, None, shown, **PRIVATE)
+        suites = gr.HTML(elem_id="evidence-suites")
+    return EvidencePanel(accordion=accordion, suites=suites)
 
 
 def build_history_panel() -> HistoryPanel:

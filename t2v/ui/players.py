@@ -106,7 +106,7 @@ def segments_in(events: list[RunEvent], track: Track) -> list[SegmentReady]:
 
 
 def survive_ffmpeg(video: gr.Video) -> gr.Video:
-    """Keep the rest of the page alive if ffmpeg is missing or killed.
+    """Keeps the rest of the page alive if ffmpeg is missing or killed.
 
     The player stops and a toast says so. Gradio itself would end the call that also feeds status,
     timeline and buttons.

@@ -1,4 +1,4 @@
-"""What the events of the run that is shown call."""
+"""What the events of the run that is shown call, and those of the evidence below it."""
 
 from functools import partial
 from typing import Any
@@ -9,7 +9,9 @@ from gradio.blocks import Block
 from t2v.ui.ablation import Ablation
 from t2v.ui.command_buttons import CommandButtons, choose_chunk
 from t2v.ui.comparison_panels import ABLATE
+from t2v.ui.evidence import Evidence
 from t2v.ui.handlers import Handlers
+from t2v.ui.panels import EvidencePanel
 from t2v.ui.parameters import PRIVATE
 from t2v.ui.render import RunView, shows_run
 from t2v.ui.server import MAX_VIEWERS
@@ -126,3 +128,13 @@ def connect_ablation(stage: Stage, ablation: Ablation) -> None:
         [panel.video, panel.start],
         **PRIVATE,
     )
+
+
+def connect_evidence(page: gr.Blocks, panel: EvidencePanel, evidence: Evidence) -> None:
+    """Shows the panel on every page that is loaded after the benchmark has written a table."""
+
+    def show_or_hide() -> dict[str, Any]:
+        return gr.update(visible=evidence.is_there)
+
+    page.load(show_or_hide, None, panel.accordion, **PRIVATE)
+    panel.accordion.expand(evidence.show, None, panel.suites, **PRIVATE)

@@ -75,7 +75,7 @@ def launch_page(
     has_metrics: bool = False,
     **options: Any,
 ) -> tuple[Any, str, str | None]:
-    """Serve the page. Only files of runs leave this machine, and only for those who know the id.
+    """Serves the page. Only files of runs leave this machine, and only for those who know the id.
 
     Args:
         has_metrics: serve `/metrics`, too; see `MetricsEndpoint`.

@@ -105,7 +105,7 @@ def build_header(is_streaming: bool) -> None:
 
 
 def build_stage(is_streaming: bool, showcase: str = "") -> Stage:
-    """Build the stage.
+    """Builds the right side of the page: players, status and panels of a run.
 
     Args:
         showcase: HTML on the screen before there is a run.

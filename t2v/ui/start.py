@@ -41,6 +41,7 @@ ONLY_CLIP = (
     "This preset goes on from the end of a clip: from its last {seconds} s. It cannot begin with "
     "an image."
 )
+ONLY_TEXT = "This preset draws the whole video from text. It cannot begin with an image or a clip."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class StartPanel:
 
 
 def build_start_panel(preset: Preset) -> StartPanel:
-    """Build it, folded."""
+    """Builds the folded part of the form where an image or a clip is chosen."""
     with gr.Accordion(tr("Start from an image or a clip"), open=False, elem_id="start-panel"):
         file = gr.File(
             label=tr(LABELS["start"]),
@@ -151,17 +152,14 @@ def read_upload(
 ) -> tuple[Start, list[str]]:
     """Reads an image or the end of a clip; gives it with notices of how it was read."""
     if path.suffix.lower() in IMAGES:
-        if not preset.takes_image:
-            raise ConfigError(
-                f"the {preset.name} preset cannot begin with an image: it can go on from a clip"
-            )
+        preset.check_image()
         return read_image(path, size, fit), []
+    fewest, most = preset.find_clip_frames()
     video = Video(path)
     if video.num_frames > MAX_CLIP_SECONDS * video.fps:
         raise ConfigError(
             f"the clip to go on from may have {MAX_CLIP_SECONDS // 60} minutes: cut it to its end"
         )
-    fewest, most = preset.abilities.clip_frames
     start, clip = read_clip(path, size, fit, preset.fps, most)
     if len(start.frames) < fewest:
         raise ConfigError(
@@ -173,10 +171,15 @@ def read_upload(
 
 def describe_abilities(preset: Preset) -> str:
     """HTML of what the videos of a preset can begin with."""
-    seconds = f"{preset.abilities.clip_frames[0] / preset.fps:.1f}"
-    text = (
-        tr(IMAGE_OR_CLIP, seconds=seconds) if preset.takes_image else tr(ONLY_CLIP, seconds=seconds)
-    )
+    if preset.abilities.clip_frames is None:
+        text = tr(ONLY_TEXT)
+    else:
+        seconds = f"{preset.abilities.clip_frames[0] / preset.fps:.1f}"
+        text = (
+            tr(IMAGE_OR_CLIP, seconds=seconds)
+            if preset.takes_image
+            else tr(ONLY_CLIP, seconds=seconds)
+        )
     return f"<p>{escaped(text)}</p>"
 
 

@@ -20,7 +20,7 @@ class TabRegistry:
 
     @asynccontextmanager
     async def claim(self, request: gr.Request | None) -> AsyncIterator["Claim"]:
-        """Wait until the tab's previous stream has ended, then claim the tab.
+        """Waits until the tab's previous stream has ended, then claims the tab.
 
         Programs may watch any number of runs.
         """
@@ -77,7 +77,7 @@ class Claim:
 
 
 def tab_of(request: gr.Request | None) -> str:
-    """The same for all requests of one open page; "" for programs."""
+    """Identifies the open page that sent a request; "" for programs."""
     if request is None or getattr(request, "headers", {}).get("x-gradio-user") != "app":
         return ""
     return request.session_hash or ""

@@ -19,7 +19,7 @@ from t2v.runs.record import RunRecord
 
 
 def serve_from(runs_dir: Path) -> None:
-    """Let Gradio send the files of runs without copying them."""
+    """Lets Gradio send the files of runs without copying them."""
     gr.set_static_paths(runs_dir)
 
 

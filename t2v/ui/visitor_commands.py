@@ -43,7 +43,7 @@ class VisitorCommands:
     async def run(
         self, run_id: str, request: gr.Request | None, command: Callable[[], Any]
     ) -> Outcome:
-        """Check the visitor's rights and run a command, on a thread."""
+        """Checks the visitor's rights and runs a command, on a thread."""
 
         def checked() -> Outcome:
             record = self._worker.record(run_id)

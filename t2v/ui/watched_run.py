@@ -77,7 +77,7 @@ class WatchedRun:
         return updates
 
     async def _feed(self, events: list[RunEvent]) -> Updates:
-        """Feed the players."""
+        """Gives new segments to the players."""
         paths = {track: await player.play(events) for track, player in self._players.items()}
         updates: Updates = {
             self._view.screen(track).live: path for track, path in paths.items() if path
@@ -88,7 +88,7 @@ class WatchedRun:
         return updates
 
     async def _changes(self, events: list[RunEvent]) -> Updates:
-        """Update status and timeline where they change."""
+        """Updates of status, measures and timeline, where they change."""
         run = self._worker.queue.get(self._record.id)
         is_edited = run is not None and run.settings != self._settings
         if run is not None:

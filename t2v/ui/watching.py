@@ -47,7 +47,7 @@ class Watching:
     async def show(
         self, run_id: str, request: gr.Request | None = None
     ) -> AsyncGenerator[Updates, None]:
-        """Stream the updates of a run until it ends or this tab opens another run.
+        """Streams the updates of a run until it ends or this tab opens another run.
 
         Disconnecting does not stop the run.
 
@@ -81,7 +81,7 @@ class Watching:
                 yield await asyncio.to_thread(run.last)
 
     async def attach(self, last_run: Any, request: gr.Request) -> AsyncGenerator[Updates, None]:
-        """Show the run of the page's link or else the last run of this browser."""
+        """Shows the run of the page's link or else the last run of this browser."""
         run_id = run_to_show(last_run, request)
         if not run_id:
             yield gr.skip()
@@ -97,12 +97,12 @@ class Watching:
             yield cleared
 
     async def restart(self, run_id: Any, request: gr.Request) -> AsyncGenerator[Updates, None]:
-        """Show a run with empty players: it was rewound behind what they have shown."""
+        """Shows a run with empty players: it was rewound behind what they have shown."""
         async for updates in self.show(str(run_id), request):
             yield updates
 
     async def refresh(self, run_id: Any, request: gr.Request) -> AsyncGenerator[Updates, None]:
-        """Show a run that had ended and that somebody has continued.
+        """Shows a run that had ended and that somebody has continued.
 
         A tab that follows it already continued it itself: nothing changes there.
         """

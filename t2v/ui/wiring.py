@@ -26,6 +26,7 @@ from t2v.ui.run_wiring import (
     connect_buttons,
     connect_comparison,
     connect_downloads,
+    connect_evidence,
     connect_watching,
 )
 from t2v.ui.server import TITLE
@@ -47,14 +48,14 @@ def build_page(
     is_streaming: bool = True,
     evidence: Path | None = None,
 ) -> gr.Blocks:
-    """Build the page.
+    """Builds the page in every language.
 
     Args:
         default: name of the preset that is selected at first.
         access: who may do what; by default, visitors see and change their own runs only.
         reason: why the default preset was chosen, one sentence.
         is_streaming: see `can_stream`.
-        evidence: folder of a benchmark whose tables are shown.
+        evidence: folder of a benchmark whose tables are shown; it may come later.
     """
 
     def build() -> Page:
@@ -83,14 +84,14 @@ def build_in_one_language(
     is_streaming: bool,
     evidence: Evidence,
 ) -> Page:
-    """The same in the language that is spoken; see `build_page`."""
+    """Builds the page in the current language; see `build_page`."""
     with Page(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=CACHE) as page:
         build_header(is_streaming)
         with gr.Row(elem_id="columns"):
             form = build_form(presets, default, reason)
             stage = build_stage(is_streaming, showcase(presets[default]))
         history = build_history_panel()
-        build_evidence_panel(evidence)
+        evidence_panel = build_evidence_panel()
         view = RunView(form, stage)
         handlers = Handlers.create(worker, presets, view, access, is_streaming=is_streaming)
         connect_programs(handlers)
@@ -106,12 +107,13 @@ def build_in_one_language(
         connect_ablation(stage, handlers.ablation)
         connect_comparison(stage, handlers)
         connect_lists(history, view, handlers)
+        connect_evidence(page, evidence_panel, evidence)
         page.unload(lambda: None)  # lets Gradio free the segments of a page that was closed
     return page
 
 
 def connect_programs(handlers: Handlers) -> None:
-    """Connect the endpoints that have no component.
+    """Connects the endpoints that have no component.
 
     They come first, so that they get the names, and not the buttons that do the same.
     """

@@ -12,7 +12,7 @@ from t2v import cli
 from t2v.errors import ConfigError
 from t2v.evaluation.benchmark import command
 from t2v.evaluation.benchmark.folder import read_video
-from t2v.evaluation.benchmark.plan import Prompts, Wish, make_plan
+from t2v.evaluation.benchmark.plan import PlanOptions, Prompts, make_plan
 from t2v.evaluation.benchmark.suites import BASELINES, SUITES
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.settings import presets
@@ -80,7 +80,7 @@ def test_arms_without_weights_or_without_a_gpu_are_left_out(only_these, monkeypa
     prompts = Prompts("p.txt", ("a red star",), "0" * 64)
 
     def plan(*arms):
-        return make_plan(SUITES["table1"], only_these["shapes"], prompts, Wish(arms=arms))
+        return make_plan(SUITES["table1"], only_these["shapes"], prompts, PlanOptions(arms=arms))
 
     assert set(plan().arms) & set(BASELINES) == set(NAMES)
     assert [reason for reason in plan().left_out if "not trained" not in reason] == [

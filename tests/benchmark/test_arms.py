@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from t2v.errors import ConfigError
-from t2v.evaluation.arms.catalog import ARMS, find_arms
+from t2v.evaluation.arms.catalogue import ARMS, find_arms
 from t2v.evaluation.arms.continuation import frames_of
 from t2v.evaluation.arms.drawing import DRAW, trained_parameters
 from t2v.evaluation.arms.replacement import hold
 from t2v.evaluation.arms.task import Task
 from t2v.evaluation.arms.windowed import flat, fuse_windows, pyramid, repeat_shuffled
+from t2v.evaluation.benchmark.suites import LARGE_CONTROLS
 from t2v.evaluation.samples import generate
 from t2v.pipeline.denoising import denoise, guided, make_scheduler
 from t2v.pipeline.streaming_t2v import stream
@@ -32,8 +33,16 @@ CONFIG = GenerationConfig(
     seed=5,
 )
 NUM_FRAMES = 32
-CONTINUING = [name for name, arm in ARMS.items() if arm.shares_first_chunk and not arm.needs]
-ALONE = [name for name, arm in ARMS.items() if not arm.needs]
+WORLD = find_world("shapes")
+
+
+def unused(*_):
+    raise AssertionError("this arm needs nothing else")
+
+
+UNUSED = dict.fromkeys(("refiner", "baseline", "conditioned"), unused)
+ALONE = [name for name, arm in ARMS.items() if not arm.needs and not arm.refined]
+CONTINUING = [name for name in ALONE if ARMS[name].shares_first_chunk]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +73,7 @@ def draw(stack, first_chunk):
             config=config,
             first_chunk=first_chunk,
             preview=lambda: np.concatenate(list(DRAW["cam"](task))),
+            **UNUSED,
         )
         return np.concatenate(list(DRAW[arm](replace(task, **changes))))
 
@@ -152,7 +162,7 @@ def test_one_window_is_plain_sampling(stack, name, image_first):
     stack = replace(stack, image_first=image_first)
     config = replace(CONFIG, num_chunks=1)
     plain = np.concatenate(list(frames_of(stream(stack, config))))
-    task = Task(stack=stack, config=config, first_chunk=plain, preview=lambda: plain)
+    task = Task(stack=stack, config=config, first_chunk=plain, preview=lambda: plain, **UNUSED)
     np.testing.assert_array_equal(np.concatenate(list(DRAW[name](task))), plain)
 
 
@@ -222,13 +232,12 @@ def generator():
 
 
 def test_real_and_shuffled_videos_come_from_the_scene(draw, first_chunk):
-    world = find_world("shapes")
-    scene = world.sample(np.random.default_rng(0), pair=False, motion="left")
+    scene = WORLD.sample(np.random.default_rng(0), pair=False, motion="left")
     wide = np.zeros((16, 64, 64, 3), np.uint8)
     real, shuffled = (
-        draw(name, scene=scene, world=world, first_chunk=wide) for name in ("real", "shuffled")
+        draw(name, scene=scene, world=WORLD, first_chunk=wide) for name in ("real", "shuffled")
     )
-    truth = world.draw([scene], np.arange(32.0)[None])[0].numpy()
+    truth = WORLD.draw([scene], np.arange(32.0)[None])[0].numpy()
     np.testing.assert_array_equal(real, truth)
     np.testing.assert_array_equal(shuffled[:16], truth[:16])
     assert sorted(map(hash_of, shuffled)) == sorted(map(hash_of, truth))
@@ -248,10 +257,26 @@ def test_blendings_refine_the_video_of_cam(draw, stack):
     videos = {
         name: draw(name, refiner=lambda: refiner, preview=lambda: draw("cam"))
         for name, arm in ARMS.items()
-        if arm.needs == "refiner"
+        if arm.refined and not arm.needs
     }
     assert {len(video) for video in videos.values()} == {32}
+    assert len({video.shape for video in videos.values()}) == 1
     assert len({video.tobytes() for video in videos.values()}) == len(videos)
+
+
+def test_controls_of_refined_videos_have_their_size(draw, stack):
+    refiner = new_refiner()
+    scene = WORLD.sample(np.random.default_rng(4), pair=False)
+    square = np.zeros((16, 20, 20, 3), np.uint8)
+    large = {
+        name: draw(name, refiner=lambda: refiner, scene=scene, world=WORLD, first_chunk=square)
+        for name in LARGE_CONTROLS
+    }
+    height, width = refiner.refined_size((20, 20))
+    assert {video.shape for video in large.values()} == {(32, height, width, 3)}
+    truth = WORLD.draw([scene], np.arange(32.0)[None], size=height)[0].numpy()
+    np.testing.assert_array_equal(large["real-large"], truth)
+    assert sorted(map(hash_of, large["shuffled-large"])) == sorted(map(hash_of, truth))
 
 
 def test_parameters_are_counted_for_the_memories_that_an_arm_uses(stack):

@@ -9,7 +9,7 @@ import pytest
 
 from t2v import cli
 from t2v.cli.benchmark import check_base
-from t2v.cli.measured_runs import given_video
+from t2v.cli.measured_runs import video_of_run
 from t2v.errors import PresetError, RunError
 from t2v.media.video import VideoWriter
 from t2v.runs.folder import RunFolder
@@ -57,14 +57,19 @@ def test_what_is_wrong_is_one_sentence(capsys, tmp_path, options, complaint):
 
 
 @pytest.mark.parametrize(
-    "option, file", [("--clip", "open_clip_config.json"), ("--lpips", "which is not there")]
+    "option, file",
+    [
+        (["--clip"], "`hf download laion/CLIP"),
+        (["--lpips"], "`curl -O https://download.pytorch.org/models/alexnet"),
+        (["--flow", "raft", "--flow-weights"], "`curl -O https://download.pytorch.org/models/raft"),
+    ],
 )
 def test_weights_of_a_metric_that_are_missing_are_named_before_any_video(
     capsys, tmp_path, option, file
 ):
-    said = sentence(capsys, "apm", option, tmp_path / "none", "--out", tmp_path / "bench")
+    said = sentence(capsys, "apm", *option, tmp_path / "none", "--out", tmp_path / "bench")
     assert f"needs {tmp_path / 'none'}" in said and file in said
-    assert not list((tmp_path / "bench").iterdir())
+    assert not (tmp_path / "bench").exists()
 
 
 def test_a_preset_without_memories_is_refused():
@@ -105,7 +110,7 @@ def test_a_run_is_measured_from_its_stored_frames(run_folder, tmp_path):
     store = run_folder.frame_store(run_folder.read().settings.chunking)
     for index, start in enumerate((0, 16, 24)):  # the fourth chunk is not there yet
         store.save(start, chunk(index))
-    video = given_video(tmp_path, run_folder.id[:6])
+    video = video_of_run(tmp_path, run_folder.id[:6])
     assert (video.name, video.prompt) == (run_folder.id, "a red star")
     assert (video.note, video.boundaries) == ("frames without loss", [16, 24])
     np.testing.assert_array_equal(video.read(), np.concatenate([chunk(i) for i in range(3)]))
@@ -114,13 +119,13 @@ def test_a_run_is_measured_from_its_stored_frames(run_folder, tmp_path):
 def test_a_run_without_stored_frames_is_measured_from_its_file(run_folder, tmp_path):
     with VideoWriter(run_folder.video_path(), fps=8) as writer:
         writer.write(np.concatenate([chunk(0), chunk(1)]))
-    video = given_video(tmp_path, run_folder.id)
+    video = video_of_run(tmp_path, run_folder.id)
     assert (video.note, video.boundaries) == ("compressed frames (H.264)", [16])
     assert len(video.read()) == 24
 
 
 def test_a_run_without_frames_is_refused(run_folder, tmp_path):
     with pytest.raises(RunError, match="has no frames yet"):
-        given_video(tmp_path, run_folder.id)
+        video_of_run(tmp_path, run_folder.id)
     with pytest.raises(RunError, match="there is no run 'zz'"):
-        given_video(tmp_path, "zz")
+        video_of_run(tmp_path, "zz")

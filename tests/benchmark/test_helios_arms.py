@@ -8,13 +8,13 @@ import pytest
 
 from t2v.errors import ConfigError, MediaError
 from t2v.evaluation.arms import helios_drawing
-from t2v.evaluation.arms.catalog import ARMS
-from t2v.evaluation.arms.helios_catalog import ABOUT
+from t2v.evaluation.arms.catalogue import ARMS
+from t2v.evaluation.arms.helios_catalogue import ABOUT
 from t2v.evaluation.benchmark import command
-from t2v.evaluation.benchmark.command import Job, run_job
+from t2v.evaluation.benchmark.case_runner import boundaries_of
+from t2v.evaluation.benchmark.command import BenchmarkOptions, run_benchmark
 from t2v.evaluation.benchmark.folder import BenchmarkFolder, read_memory, read_video
-from t2v.evaluation.benchmark.making import boundaries_of
-from t2v.evaluation.benchmark.plan import Case, Wish, make_plan, prompts_of, read_prompts
+from t2v.evaluation.benchmark.plan import Case, PlanOptions, make_plan, prompts_of, read_prompts
 from t2v.evaluation.benchmark.suites import SUITES
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.events import Chunk
@@ -48,14 +48,16 @@ def prompts(preset):
 def bench(preset, prompts, tmp_path_factory):
     """The folder after `longtake benchmark conditioning apm` with all arms that can run."""
     out = tmp_path_factory.mktemp("bench")
-    wish = Wish(num_prompts=1, num_chunks=3, quick=True)
+    wish = PlanOptions(num_prompts=1, num_chunks=3, quick=True)
     plans = tuple(
         make_plan(SUITES[name], preset, prompts, wish) for name in ("conditioning", "apm")
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
-        job = Job(preset=preset, prompts=prompts, plans=plans, flow="dis", out=out, quick=True)
-        run_job(job, lambda line: None)
+        job = BenchmarkOptions(
+            preset=preset, prompts=prompts, plans=plans, flow="dis", out=out, quick=True
+        )
+        run_benchmark(job, lambda line: None)
     return out
 
 
@@ -80,7 +82,7 @@ def test_arms_that_need_the_unet_are_named_with_the_reason(preset, prompts, benc
         f"arm last-anchor {reason}",
     ]
     with pytest.raises(ConfigError, match="arm gen-l cannot run: it takes the UNet"):
-        make_plan(SUITES["table1"], preset, prompts, Wish(arms=("cam", "gen-l")))
+        make_plan(SUITES["table1"], preset, prompts, PlanOptions(arms=("cam", "gen-l")))
 
 
 def test_the_table_says_what_the_arms_mean_for_helios(bench):

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from t2v.errors import ConfigError
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.benchmark.manifest import NAME, differences, settle_manifest
 from t2v.evaluation.benchmark.paper import ABLATIONS, METHODS, STANDS_FOR, paper_figure
 from t2v.evaluation.benchmark.plan import (
+    PlanOptions,
     Prompts,
-    Wish,
     make_plan,
     prompts_of,
     read_prompts,
@@ -19,7 +19,7 @@ from t2v.evaluation.benchmark.suites import (
     ALL,
     BASELINES,
     SUITES,
-    TWINS,
+    TRAINED_RIVALS,
     find_suites,
 )
 from t2v.settings.presets import list_presets
@@ -76,13 +76,15 @@ def test_every_arm_and_suite_with_a_figure_exists():
 
 
 def test_a_plan_takes_what_the_suite_says_and_at_most_the_prompts_that_there_are():
-    plan = make_plan(SUITES["table1"], SHAPES, PROMPTS, Wish())
+    plan = make_plan(SUITES["table1"], SHAPES, PROMPTS, PlanOptions())
     assert (plan.num_prompts, plan.num_chunks, plan.num_seeds) == (3, 29, 1)
-    assert plan.arms == tuple(arm for arm in SUITES["table1"].arms if arm not in BASELINES + TWINS)
+    assert plan.arms == tuple(
+        arm for arm in SUITES["table1"].arms if arm not in BASELINES + TRAINED_RIVALS
+    )
 
 
 def test_cases_come_prompt_by_prompt_and_no_two_share_a_seed():
-    wish = Wish(num_prompts=2, num_seeds=2, num_chunks=5, arms=("no-cam", "cam"))
+    wish = PlanOptions(num_prompts=2, num_seeds=2, num_chunks=5, arms=("no-cam", "cam"))
     cases = list(make_plan(SUITES["table1"], SHAPES, PROMPTS, wish).cases())
     assert [(case.prompt, case.seed, case.arm) for case in cases[:4]] == [
         (0, 0, "cam"), (0, 0, "no-cam"), (0, 1, "cam"), (0, 1, "no-cam"),
@@ -95,7 +97,7 @@ def test_cases_come_prompt_by_prompt_and_no_two_share_a_seed():
 def test_quick_is_shorter_and_all_quick_shares_its_videos():
     many = Prompts("many.txt", tuple(f"star {i}" for i in range(50)), "0" * 64)
     plans = [
-        make_plan(suite, SHAPES, many, Wish(quick=True, among_all=True))
+        make_plan(suite, SHAPES, many, PlanOptions(quick=True, among_all=True))
         for suite in SUITES.values()
         if suite.uses_model
     ]
@@ -107,11 +109,11 @@ def test_quick_is_shorter_and_all_quick_shares_its_videos():
 @pytest.mark.parametrize(
     "wish, complaint",
     [
-        (Wish(num_prompts=4), "--prompts must be a whole number from 1 to 3, got 4"),
-        (Wish(num_prompts=0), "--prompts must be a whole number from 1 to 3, got 0"),
-        (Wish(num_chunks=2), "--chunks must be a whole number from 3 to 10000, got 2"),
-        (Wish(num_seeds=0), "--seeds must be a whole number from 1 to 100, got 0"),
-        (Wish(arms=("joint",)), "--arms must be of cam, no-cam, .*; got joint"),
+        (PlanOptions(num_prompts=4), "--prompts must be a whole number from 1 to 3, got 4"),
+        (PlanOptions(num_prompts=0), "--prompts must be a whole number from 1 to 3, got 0"),
+        (PlanOptions(num_chunks=2), "--chunks must be a whole number from 3 to 10000, got 2"),
+        (PlanOptions(num_seeds=0), "--seeds must be a whole number from 1 to 100, got 0"),
+        (PlanOptions(arms=("joint",)), "--arms must be of cam, no-cam, .*; got joint"),
     ],
 )
 def test_what_is_out_of_range_is_named_with_its_range(wish, complaint):
@@ -120,10 +122,10 @@ def test_what_is_out_of_range_is_named_with_its_range(wish, complaint):
 
 
 def test_arms_that_cannot_run_are_left_out_unless_they_were_asked_for():
-    plan = make_plan(SUITES["table1"], MODELSCOPE, PROMPTS, Wish())
+    plan = make_plan(SUITES["table1"], MODELSCOPE, PROMPTS, PlanOptions())
     assert "real" not in plan.arms and "shuffled" in plan.arms
     reasons = plan.left_out
-    assert len(reasons) == 1 + len(BASELINES) + len(TWINS)
+    assert len(reasons) == 1 + len(BASELINES) + len(TRAINED_RIVALS)
     assert "arm add-cond cannot run: it is trained on the weights of shapes" in reasons
     assert "arm real cannot run: nothing can be rendered for the preset modelscope" in reasons
     assert (
@@ -131,15 +133,15 @@ def test_arms_that_cannot_run_are_left_out_unless_they_were_asked_for():
         in reasons
     )
     with pytest.raises(ConfigError, match="arm real cannot run"):
-        make_plan(SUITES["table1"], MODELSCOPE, PROMPTS, Wish(arms=("cam", "real")))
+        make_plan(SUITES["table1"], MODELSCOPE, PROMPTS, PlanOptions(arms=("cam", "real")))
 
 
 def test_an_arm_that_is_not_trained_is_named_with_the_command_that_trains_it():
     command = "`longtake train --arm cam` trains it"
     sentence = f"arm cam-twin cannot run: it is not trained; {command}"
-    assert sentence in make_plan(SUITES["conditioning"], SHAPES, PROMPTS, Wish()).left_out
+    assert sentence in make_plan(SUITES["conditioning"], SHAPES, PROMPTS, PlanOptions()).left_out
     with pytest.raises(ConfigError, match=sentence):
-        make_plan(SUITES["conditioning"], SHAPES, PROMPTS, Wish(arms=("cam", "cam-twin")))
+        make_plan(SUITES["conditioning"], SHAPES, PROMPTS, PlanOptions(arms=("cam", "cam-twin")))
 
 
 def test_an_arm_may_be_trained_later_but_not_again(tmp_path):

@@ -2,26 +2,29 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from t2v.errors import ConfigError, MediaError
 from t2v.evaluation.benchmark import command, sanity
-from t2v.evaluation.benchmark.command import Job, run_job
+from t2v.evaluation.benchmark.case_runner import boundaries_of
+from t2v.evaluation.benchmark.command import BenchmarkOptions, run_benchmark
+from t2v.evaluation.benchmark.external_videos import ExternalVideo
 from t2v.evaluation.benchmark.folder import read_video, write_values, write_video
-from t2v.evaluation.benchmark.given import GivenVideo
-from t2v.evaluation.benchmark.making import boundaries_of
-from t2v.evaluation.benchmark.plan import Wish, make_plan, prompts_of, read_prompts
+from t2v.evaluation.benchmark.plan import PlanOptions, make_plan, prompts_of, read_prompts
 from t2v.evaluation.benchmark.suites import SUITES
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.measurement import absent
 from t2v.evaluation.metrics.re_id import re_id
-from t2v.evaluation.networks import given
+from t2v.evaluation.networks import metric_networks
 from t2v.evaluation.networks.clip import ClipScore
-from t2v.evaluation.networks.given import NetworkFiles, measure_by_networks
 from t2v.evaluation.networks.lpips import load_lpips
+from t2v.evaluation.networks.metric_networks import NetworkFiles, measure_by_networks
 from t2v.settings.presets import list_presets
 from tests.support.clips import pan
 from tests.support.small_networks import write_clip, write_lpips
@@ -44,13 +47,13 @@ def benchmark(tmp_path, monkeypatch):
     def benchmark(
         *names, out=tmp_path / "bench", arms=ARMS, networks=None, tell=lambda line: None, **wish
     ):
-        wish = Wish(**{"num_prompts": 2, "num_chunks": 3, "quick": True} | wish)
+        wish = PlanOptions(**{"num_prompts": 2, "num_chunks": 3, "quick": True} | wish)
         plans = []
         for name in names:
             own = tuple(arm for arm in arms if arm in SUITES[name].arms)
             plans.append(make_plan(SUITES[name], PRESET, PROMPTS, replace(wish, arms=own)))
         out.mkdir(exist_ok=True)
-        job = Job(
+        job = BenchmarkOptions(
             preset=PRESET,
             prompts=PROMPTS,
             plans=tuple(plans),
@@ -59,7 +62,7 @@ def benchmark(tmp_path, monkeypatch):
             out=out,
             quick=True,
         )
-        run_job(job, tell)
+        run_benchmark(job, tell)
         return out
 
     return benchmark
@@ -159,6 +162,7 @@ def test_beginnings_of_videos_are_measured_for_stability(benchmark):
     assert list(lengths) == ["40"]  # of 48 frames; the suite asks for 56 and 72 too
     cam = lengths["40"]["mawe_ratio"]["cam"]["value"]
     assert cam != read_report(out, "stability")["metrics"]["mawe_ratio"]["arms"]["cam"]["value"]
+    assert lengths["40"]["adherence"]["real"]["value"] == 1
     assert "## After 40 frames" in (out / "stability" / "table.md").read_text()
 
 
@@ -197,8 +201,8 @@ def test_without_the_clip_the_folder_goes_on_and_says_what_was_not_measured(benc
 def test_faces_and_lpips_measure_too(tmp_path, monkeypatch):
     trunk, heads = write_lpips(tmp_path)
     distance = load_lpips(trunk, heads)
-    monkeypatch.setattr(given, "load_lpips", lambda file: distance)
-    monkeypatch.setattr(given, "FaceEmbedder", lambda: FakeFaces())
+    monkeypatch.setattr(metric_networks, "load_lpips", lambda file: distance)
+    monkeypatch.setattr(metric_networks, "FaceEmbedder", lambda: FakeFaces())
     networks = NetworkFiles(lpips=trunk, re_id=True).load()
     frames = pan(9, size=40)
     measured = measure_by_networks(networks, frames, "a red star")
@@ -206,6 +210,32 @@ def test_faces_and_lpips_measure_too(tmp_path, monkeypatch):
     assert measured["re_id"] == absent("no faces")
     assert networks["lpips"].record()["name"] == "lpips-alex"
     assert len(networks["lpips"].record()["sha256"]) == 64
+
+
+def test_a_distance_of_random_features_has_a_name_of_its_own():
+    networks = NetworkFiles(lpips=Path("random")).load()
+    assert networks.keys() == {"random_distance"}
+    assert networks["random_distance"].record() == {"name": "random-feature distance", "sha256": ""}
+    measured = measure_by_networks(networks, pan(9, size=40), "a red star")
+    assert measured["random_distance"].value > 0
+
+
+def test_raft_measures_and_its_weights_are_in_the_manifest(tmp_path, monkeypatch):
+    from torchvision.models.optical_flow import raft_large
+
+    torch.manual_seed(0)
+    file = tmp_path / "raft.safetensors"
+    save_file(raft_large(weights=None).state_dict(), file)
+    monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=128, warp=128))
+    video = ExternalVideo("3f9a" * 6, "a red star", "", [1], lambda: pan(2, size=128))
+    job = BenchmarkOptions(
+        preset=PRESET, prompts=PROMPTS, plans=(), flow="raft", out=tmp_path, quick=True
+    )
+    run_benchmark(replace(job, flow_weights=file, given=(video,)), lambda line: None)
+    [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
+    assert row["measures"]["motion"]["value"] > 0
+    protocol = json.loads((tmp_path / "manifest.json").read_text())["protocol"]
+    assert (protocol["flow"], len(protocol["flow_weights"])) == ("raft-large", 64)
 
 
 class FakeFaces:
@@ -244,9 +274,11 @@ def test_no_report_can_hold_a_number_that_is_none(tmp_path):
 def test_given_videos_are_measured_as_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
     frames = np.random.default_rng(0).integers(0, 255, (24, 20, 28, 3), np.uint8)
-    given = GivenVideo("3f9a" * 6, "a red | star", "compressed", [16], lambda: frames)
-    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
-    run_job(replace(job, given=(given,)), lambda line: None)
+    given = ExternalVideo("3f9a" * 6, "a red | star", "compressed", [16], lambda: frames)
+    job = BenchmarkOptions(
+        preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True
+    )
+    run_benchmark(replace(job, given=(given,)), lambda line: None)
     [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
     assert row["num_frames"] == 24 and "clip_score" not in row["measures"]
     assert row["measures"]["seam_ratio"]["value"] == pytest.approx(1, abs=0.1)
@@ -256,10 +288,12 @@ def test_given_videos_are_measured_as_they_are(tmp_path, monkeypatch):
 def test_given_videos_are_measured_by_networks_too(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=48, warp=48))
     clip = write_clip(tmp_path / "tiny-clip")
-    video = GivenVideo("3f9a" * 6, "a red star", "", [16], lambda: pan(24, size=32))
-    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
+    video = ExternalVideo("3f9a" * 6, "a red star", "", [16], lambda: pan(24, size=32))
+    job = BenchmarkOptions(
+        preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True
+    )
     job = replace(job, given=(video,), networks=NetworkFiles(clip=clip))
-    run_job(job, lambda line: None)
+    run_benchmark(job, lambda line: None)
     [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
     score = ClipScore(clip).measure(pan(24, size=32), "a red star").value
     assert row["measures"]["clip_score"]["value"] == pytest.approx(score)
@@ -269,8 +303,10 @@ def test_given_videos_are_measured_by_networks_too(tmp_path, monkeypatch):
 def test_metrics_rank_spoilt_videos_below_real_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=128, warp=128))
     monkeypatch.setattr(sanity, "NUM_SCENES", 2)
-    job = Job(preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True)
-    run_job(replace(job, has_sanity=True), lambda line: None)
+    job = BenchmarkOptions(
+        preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True
+    )
+    run_benchmark(replace(job, has_sanity=True), lambda line: None)
     rows = json.loads((tmp_path / "sanity" / "report.json").read_text())["rows"]
     assert len(rows) == sum(map(len, sanity.ORDERS.values()))
     assert {(one["spoilt"], one["metric"]) for one in rows if one["share"] < 1} == set()

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from t2v.evaluation.benchmark.criteria import excess_ratio, found
+from t2v.evaluation.benchmark.criteria import excess_beyond_half, found
 from t2v.evaluation.benchmark.statistics import Column, column_of, compare, summarize
-from t2v.evaluation.benchmark.table import number, with_ends
+from t2v.evaluation.benchmark.table import number, with_ends, with_missing
+from t2v.evaluation.metrics.intervals import ratio_of_means
 
 
 def column(*values, seeds=1):
@@ -54,13 +55,25 @@ def test_reasons_for_missing_values_are_counted():
 
 def test_a_criterion_is_met_unmet_or_unknown():
     pairs = np.array([[1.2, 2.0]] * 5)
-    assert excess_ratio(pairs) == pytest.approx(0.2)
-    ask = ("seams", pairs, excess_ratio)
-    assert found(*ask, lambda _, __, high: high <= 0.5)["met"] is True
-    assert found(*ask, lambda _, __, high: high <= 0.1)["met"] is False
-    assert found("seams", pairs[:3], excess_ratio, lambda *_: True)["met"] is None
-    without_seams = found("seams", np.ones((5, 2)), excess_ratio, lambda *_: True)
-    assert (without_seams["met"], without_seams["value"]) == (None, None)  # 0 / 0
+    assert excess_beyond_half(pairs) == pytest.approx(0.2 - 0.5)
+    ask = ("seams", pairs, excess_beyond_half)
+    assert found(*ask, lambda _, __, high: high <= 0)["met"] is True
+    assert found(*ask, lambda _, __, high: high <= -0.4)["met"] is False
+    assert found("seams", pairs[:3], excess_beyond_half, lambda *_: True)["met"] is None
+    nothing = found("ratio", np.zeros((5, 2)), ratio_of_means, lambda *_: True)
+    assert (nothing["met"], nothing["value"]) == (None, None)  # 0 / 0
+
+
+def test_a_rival_without_any_seam_is_not_beaten_by_one_with_a_seam():
+    """Of these, the ratio of what is above 1 would be negative, below any limit."""
+    assert excess_beyond_half(np.array([[1.5, 0.98]] * 5)) > 0
+
+
+def test_the_overview_says_how_many_videos_have_no_value():
+    one = {"value": 0.3, "missing": {"stagnant": 4}}
+    assert with_missing(one) == "0.3 (4 stagnant)"
+    assert with_missing({"value": 0.3, "missing": {}}) == "0.3"
+    assert with_missing({"value": None, "missing": {"stagnant": 4, "one frame": 1}}) == "stagnant"
 
 
 def test_numbers_are_short():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from t2v import cli
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.benchmark import command
 from t2v.evaluation.benchmark.folder import read_video
-from t2v.evaluation.benchmark.suites import SUITES, TWINS
+from t2v.evaluation.benchmark.suites import SUITES, TRAINED_RIVALS
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.settings import presets
 from t2v.settings.conditionings import CONDITIONINGS
@@ -19,8 +19,8 @@ from tests.support.small_stack import new_stack
 
 
 def test_every_training_has_its_arm_in_both_suites():
-    assert [ARMS[name].twin for name in TWINS] == list(CONDITIONINGS)
-    assert set(TWINS) <= set(SUITES["conditioning"].arms) & set(SUITES["table1"].arms)
+    assert [ARMS[name].conditioning for name in TRAINED_RIVALS] == list(CONDITIONINGS)
+    assert set(TRAINED_RIVALS) <= set(SUITES["conditioning"].arms) & set(SUITES["table1"].arms)
 
 
 @pytest.fixture
@@ -46,9 +46,10 @@ def test_trained_arms_continue_the_same_first_chunk_each_in_its_way(small, tmp_p
     for seed, name in enumerate(CONDITIONINGS):
         save_awake_arm(small[0], name, small[1], seed)
     out = tmp_path / "bench"
-    assert run(out, "--arms", ",".join(("no-apm", *TWINS))) == 0
+    assert run(out, "--arms", ",".join(("no-apm", *TRAINED_RIVALS))) == 0
     videos = {
-        name: read_video(out / "videos" / "4" / name / "000-0.npy") for name in ("no-apm", *TWINS)
+        name: read_video(out / "videos" / "4" / name / "000-0.npy")
+        for name in ("no-apm", *TRAINED_RIVALS)
     }
     first = read_video(out / "first" / "000-0.npy")
     for video in videos.values():
@@ -59,7 +60,7 @@ def test_trained_arms_continue_the_same_first_chunk_each_in_its_way(small, tmp_p
     report = json.loads((out / "conditioning" / "report.json").read_text())
     assert report["arms"]["add-cond"]["about"].endswith("(7 steps of 3 clips)")
     assert report["manifest"]["arms"]["cam"]["steps"] == 7
-    counts = {name: report["arms"][name]["trained_parameters"] for name in TWINS}
+    counts = {name: report["arms"][name]["trained_parameters"] for name in TRAINED_RIVALS}
     assert counts["cam-twin"] == report["arms"]["no-apm"]["trained_parameters"]
     assert counts["conc-cond"] == counts["masked-frames"] == counts["repeated-frame"] > 0
     measures = json.loads((out / "measures/4/repeated-frame/000-0.json").read_text())

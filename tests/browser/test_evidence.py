@@ -62,6 +62,54 @@ def test_numbers_and_slice_grow_while_the_video_is_made(serve, visit):
     assert [row.split()[0] for row in rows] == list("012345")
 
 
+def test_until_the_vote_nothing_else_shows_the_videos_of_a_blind_comparison(serve, visit):
+    url, worker = serve(PaintingStream())
+    other = made(worker, num_chunks=3, seed=8)
+    page = visit(url)
+    ask(page, chunks=3)
+    wait_for_state(page, "finished")
+    for panel in ("#slice-panel", "#provenance", "#comparison", "#share", "#history"):
+        unfold(page, panel)
+    page.locator("#gallery img").first.wait_for()
+    page.get_by_label("The other video").fill(other)
+
+    def shown():
+        """The parts of the page outside of form and comparison that are to be seen."""
+        parts = "#stage :is(.block, button, img, video, input), #history *"
+        script = f"""[...document.querySelectorAll('{parts}')]
+            .filter((part) => !part.closest('#comparison') && !part.contains(
+              document.querySelector('#comparison')) && part.offsetHeight > 0)
+            .map((part) => part.id || part.className || part.tagName)"""
+        return page.evaluate(script)
+
+    assert {"screen", "strip", "measures", "timeline"} <= set(
+        page.evaluate("[...document.querySelectorAll('#stage *')].map((part) => part.id)")
+    )
+    assert len(shown()) > 20
+    page.get_by_role("button", name="Compare blind").click()
+    page.locator(".votes").wait_for()
+    assert shown() == []
+    page.get_by_text("The rest of the page is hidden until you have voted").wait_for()
+    page.get_by_role("button", name="No difference").click()
+    page.get_by_text("You saw no difference.").wait_for()
+    page.locator("#screen").wait_for()
+    page.locator("#measures").wait_for()
+    assert len(shown()) > 20
+
+
+def test_a_benchmark_that_is_written_while_the_app_runs_is_on_the_next_page(serve, visit, tmp_path):
+    url, _ = serve(PaintingStream(), evidence=tmp_path / "bench")
+    page = visit(url)
+    assert page.locator("#evidence").count() == 0
+    suite = tmp_path / "bench" / "apm"
+    suite.mkdir(parents=True)
+    (suite / "table.md").write_text("# apm\n\n| arm | drift |\n| --- | --- |\n| `cam` | 1.5 |\n")
+    page.reload()
+    unfold(page, "#evidence")
+    page.locator(".evidence summary").click()
+    page.locator(".evidence").get_by_text("1.5").wait_for()
+
+
 def test_two_videos_are_compared_voted_on_and_a_benchmark_is_read(serve, visit, tmp_path):
     suite = tmp_path / "bench" / "apm"
     suite.mkdir(parents=True)

@@ -50,6 +50,15 @@ def test_the_first_chunk_has_no_seam():
     assert numbers.motion.value > 1
 
 
+def test_whether_a_chunk_is_stagnant_is_decided_in_pixels_of_the_frames_before_they_were_shrunk():
+    frames = pan(16, (2, 0), size=64)
+    own, enlarged = (
+        measure_chunk(frames[:8], frames[8:], frames[0], shrunk=shrunk) for shrunk in (1, 0.02)
+    )
+    assert enlarged.motion.value == pytest.approx(0.02 * own.motion.value)
+    assert (own.stagnant_share.value, enlarged.stagnant_share.value) == (0, 1)
+
+
 def test_far_frames_before_do_not_matter():
     frames = pan(40, size=64)
     assert measure_chunk(frames[:32], frames[32:], frames[0]) == measure_chunk(

@@ -63,7 +63,7 @@ def test_mawe_ranks_noise_flicker_and_chaos(measured, metric):
     assert measured["crossfade"][metric] > 5 * measured["moving"][metric]
 
 
-def test_mawe_does_not_see_jumps_and_jitter_and_the_unrest_of_motion_does(measured):
+def test_mawe_does_not_see_jumps_and_jitter_and_the_variation_of_motion_does(measured):
     calm = measured["slow"]
     for name in ("jumping", "jittering"):
         assert measured[name]["mawe_code"] < 2 * calm["mawe_code"]

@@ -101,7 +101,8 @@ def test_grey_and_transparent_arrays_become_frames():
     grey = frames[..., 0]
     for array in (grey, grey[..., None]):
         assert (as_frames(array) == grey[..., None]).all()
-    assert math.isfinite(measure(as_frames(grey))["mawe_code"].value)
+    assert measure(grey) == measure(as_frames(grey))
+    assert math.isfinite(measure(grey)["mawe_code"].value)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,8 @@ def test_grey_and_transparent_arrays_become_frames():
 def test_arrays_that_are_no_frames_are_refused(array, complaint):
     with pytest.raises(MediaError, match=complaint):
         as_frames(array)
+    with pytest.raises(MediaError, match=complaint):
+        measure(array)
 
 
 def test_frames_that_stay_longer_in_a_file_are_stagnant_pairs(tmp_path):

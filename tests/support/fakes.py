@@ -261,9 +261,14 @@ def opener(stream: PaintingStream, refiner: PaintedRefiner | None = None) -> Ope
         painted_preset(),
         stream,
         lambda: lambda config, pieces, state: refiner(pieces, state),
-        getattr(stream, "begin", None),
+        getattr(stream, "begin", refuse_start),
     )
     return lambda preset: stream_function(generator)
+
+
+def refuse_start(config: GenerationConfig, start: Start) -> Events:
+    """For generators whose videos begin with text alone."""
+    raise AssertionError("a video was begun with an image or a clip")
 
 
 def settings(**config) -> RunSettings:

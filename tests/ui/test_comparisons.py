@@ -105,6 +105,21 @@ def test_blind_nothing_tells_which_run_is_which(page, runs):
     assert not known & {path.parent.name for path in paths}
 
 
+def test_blind_both_videos_are_refined_or_neither_is(page, runs, module_worker):
+    refined = [made(module_worker, num_chunks=2, seed=seed, refine=True) for seed in (3, 4)]
+
+    def names(html):
+        return [path.resolve().name for path in addresses(html)]
+
+    open_names = names(page.comparisons.show(runs[1], refined[0]))
+    assert open_names == ["video.mp4", "refined.mp4"]
+    html = page.comparisons.show_blind(runs[1], refined[0])
+    assert names(html) == ["video.mp4", "video.mp4"]
+    after = page.comparisons.vote(token_of(html), "same")["html"]
+    assert names(after) == ["video.mp4", "video.mp4"]
+    assert names(page.comparisons.show_blind(*refined)) == ["refined.mp4", "refined.mp4"]
+
+
 def test_blind_the_order_is_random(page, runs):
     comparisons = Comparisons(page.worker, page.slices, random.Random(5))
     lefts = [addresses(comparisons.show_blind(*runs))[0].resolve().parent.name for _ in range(40)]

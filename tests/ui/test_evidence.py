@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from t2v.cli import main
+from t2v.cli.app import evidence_folder
 from t2v.ui.evidence import Evidence, markdown_html
 from t2v.ui.wiring import build_page
 from tests.support.fakes import painted_preset
@@ -89,13 +90,23 @@ def test_the_newest_suite_comes_first(folder):
     assert html.index("<b>apm</b>") < html.index("<b>blending</b>")
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_the_panel_is_shown_only_with_something_in_it(worker, folder, tmp_path, there):
-    given = folder if there else tmp_path
-    page = build_page(worker, {"painted": painted_preset()}, "painted", evidence=given)
+def test_the_panel_is_shown_when_a_page_is_loaded_after_the_benchmark(worker, folder, tmp_path):
+    later = tmp_path / "later"
+    page = build_page(worker, {"painted": painted_preset()}, "painted", evidence=later)
     (panel,) = [b for b in page.blocks.values() if getattr(b, "elem_id", "") == "evidence"]
-    assert panel.visible is there
+    (load,) = [one for one in page.fns.values() if panel in one.outputs]
+    assert load.targets == [(page._id, "load")]
+    assert panel.visible is False and load.fn()["visible"] is False
+    folder.rename(later)
+    assert load.fn()["visible"] is True
     assert not Evidence(None).is_there
+
+
+def test_the_usual_folder_of_the_benchmark_need_not_be_there_when_the_app_starts(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert evidence_folder(None) == Path("bench")
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_loaded(tmp_path, capsys):

@@ -35,6 +35,7 @@ class TextOrClip(PaintedPreset):
 
 PRESETS = {
     "painted": painted_preset(),
+    "whole": painted_preset(TextOrClip, name="whole", base="freenoise"),
     "strict": painted_preset(TextOrClip, name="strict"),
 }
 
@@ -153,6 +154,8 @@ def test_what_cannot_be_used_is_refused_before_the_run_waits(page, clip, tmp_pat
     with VideoWriter(short, fps=8) as writer:
         writer.write(np.stack([paint(number) for number in range(11)]))
     assert "cannot begin with an image" in refused(page, tmp_path / "a.png", preset="strict")
+    for path in (tmp_path / "a.png", clip):
+        assert "cannot begin with an image or a clip" in refused(page, path, preset="whole")
     assert "cannot be read as an image" in refused(page, text)
     assert "is not there" in refused(page, tmp_path / "gone.png")
     assert "at least 2.0 s" in refused(page, short)
@@ -184,7 +187,8 @@ def test_each_preset_says_what_it_can_begin_with():
     said = {name: describe_abilities(preset) for name, preset in list_presets().items()}
     assert "An image becomes the first picture" in said["shapes"]
     assert "An image" in said["helios"] and "1.4 s" in said["helios"]
-    assert "cannot begin with an image" in said["modelscope"]
+    assert "cannot begin with an image." in said["modelscope"]
+    assert "cannot begin with an image or a clip" in said["freenoise"]
 
 
 def test_what_a_foreign_run_began_with_is_no_markup():

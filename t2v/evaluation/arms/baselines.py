@@ -8,8 +8,6 @@ from t2v.evaluation.arms.task import Task, Video
 
 def draw_baseline(task: Task, preset: str) -> Iterator[Video]:
     """As many chunks of the preset as the video needs, with the preset's own settings."""
-    if task.baseline is None:
-        raise ValueError("there is nothing that loads another model")
     generator = task.baseline(preset)
     config = generator.configure(
         prompt=task.config.prompt,

@@ -32,11 +32,11 @@ def with_overlap(task: Task, overlap: int) -> Iterator[Video]:
     yield from continue_with(replace(task, stack=stack), num_chunks=num_chunks)
 
 
-def with_twin(task: Task, name: str, overlap: int | None) -> Iterator[Video]:
+def with_conditioning(task: Task, name: str, overlap: int | None) -> Iterator[Video]:
     """The app's pipeline with another, trained way to condition in the place of both memories."""
-    if task.twin is None:
-        raise ValueError("there is nothing that loads a trained arm")
-    task = replace(task, stack=task.twin(name), config=replace(task.config, apm_strength=0.0))
+    task = replace(
+        task, stack=task.conditioned(name), config=replace(task.config, apm_strength=0.0)
+    )
     if overlap is None:
         yield from continue_with(task)
     else:

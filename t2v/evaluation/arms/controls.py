@@ -29,7 +29,7 @@ def shuffle(task: Task) -> Iterator[Video]:
     """The chunks of the real video, or else of the video of `cam`, in another order."""
     is_real = task.scene is not None
     video = np.concatenate(list(render_real(task))) if is_real else np.array(task.preview())
-    boundaries = [start for start, _ in chunks_of(task)][1:]
+    boundaries = task.stack.chunking.boundaries(len(video))
     yield shuffled_chunks(video, boundaries, np.random.default_rng(task.config.seed))
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 
 from t2v.evaluation.arms import baselines, continuation, controls, refined, replacement, windowed
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.arms.task import Draw
 from t2v.pipeline.arms import conditioning_parts
 from t2v.pipeline.stack import Stack
@@ -28,7 +28,7 @@ DRAW: dict[str, Draw] = {
     "freenoise": partial(
         windowed.draw_windows,
         stride=windowed.FREENOISE_STRIDE,
-        weighting="pyramid",
+        weigh=windowed.pyramid,
         shuffles_noise=True,
     ),
     **{
@@ -37,13 +37,16 @@ DRAW: dict[str, Draw] = {
         if arm.preset
     },
     **{
-        name: partial(continuation.with_twin, name=arm.twin, overlap=arm.overlap)
+        name: partial(continuation.with_conditioning, name=arm.conditioning, overlap=arm.overlap)
         for name, arm in ARMS.items()
-        if arm.twin
+        if arm.conditioning
     },
     "real": controls.render_real,
     "shuffled": controls.shuffle,
     "frozen": controls.freeze,
+    "real-large": partial(refined.at_refined_size, draw=controls.render_real),
+    "shuffled-large": partial(refined.at_refined_size, draw=controls.shuffle),
+    "frozen-large": partial(refined.at_refined_size, draw=controls.freeze),
     "upscaled": refined.upscale_preview,
     **{name: partial(refined.refine_preview, blending=name) for name in BLENDINGS},
 }

@@ -1,4 +1,4 @@
-"""How the arms of `helios_catalog` draw: with settings of the app."""
+"""How the arms of `helios_catalogue` draw: with settings of the app."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from t2v.evaluation.arms import baselines, continuation, controls
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.arms.task import Draw, Task, Video
 from t2v.pipeline.helios import stream
 from t2v.pipeline.helios_stack import HeliosStack

@@ -7,32 +7,32 @@ import numpy as np
 
 from t2v.evaluation.arms.continuation import frames_of
 from t2v.evaluation.arms.controls import chunks_of
-from t2v.evaluation.arms.task import Task, Video
+from t2v.evaluation.arms.task import Draw, Task, Video
 from t2v.media.images import resize
 from t2v.pipeline.refinement import refine
-from t2v.pipeline.stack import Refiner
 
 
 def refine_preview(task: Task, blending: str) -> Iterator[Video]:
     """Refines the video of `cam`; frames leave as soon as this blending can let them go."""
     config = replace(task.config, blending=blending)
-    yield from frames_of(refine(refiner_of(task), config, preview_chunks(task)))
+    yield from frames_of(refine(task.refiner(), config, preview_chunks(task)))
 
 
 def upscale_preview(task: Task) -> Iterator[Video]:
     """What the refiner is given, at its size, by Lanczos."""
-    refiner = refiner_of(task)
+    size = task.refiner().refined_size(task.first_chunk.shape[1:3])
     for frames in preview_chunks(task):
-        yield resize(frames, refiner.refined_size(frames.shape[1:3]))
+        yield resize(frames, size)
+
+
+def at_refined_size(task: Task, draw: Draw) -> Iterator[Video]:
+    """What a control draws, at the size of refined frames."""
+    size = task.refiner().refined_size(task.first_chunk.shape[1:3])
+    for frames in draw(replace(task, first_chunk=resize(task.first_chunk, size))):
+        yield resize(frames, size)
 
 
 def preview_chunks(task: Task) -> Iterator[Video]:
     video = task.preview()
     for start, stop in chunks_of(task):
         yield np.array(video[start:stop])
-
-
-def refiner_of(task: Task) -> Refiner:
-    if task.refiner is None:
-        raise ValueError("there is no refiner")
-    return task.refiner()

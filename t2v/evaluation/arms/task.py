@@ -32,19 +32,19 @@ class Task:
         refiner: loads the refiner, for arms that need it.
         baseline: loads the preset of another model, for arms that are one.
         memory: what the first chunk leaves beside its frames, on Helios.
-        twin: loads the stack with another, trained way to condition, by the name of its training.
+        conditioned: loads the stack with another, trained way to condition chunks, by its name.
     """
 
     stack: Any
     config: GenerationConfig
     first_chunk: UInt8[ndarray, "f h w 3"]
     preview: Callable[[], Video]
+    refiner: Callable[[], Refiner]
+    baseline: Callable[[str], Generator]
+    conditioned: Callable[[str], Stack]
     scene: Scene | None = None
     world: World | None = None
-    refiner: Callable[[], Refiner] | None = None
-    baseline: Callable[[str], Generator] | None = None
     memory: LatentMemory | None = None
-    twin: Callable[[str], Stack] | None = None
 
     @property
     def num_frames(self) -> int:

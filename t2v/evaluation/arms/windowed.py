@@ -4,7 +4,7 @@ Both denoise all frames together and fuse what the network predicts of overlappi
 cannot stream, do not continue a given chunk, and need memory in proportion to the length.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -16,6 +16,8 @@ from t2v.pipeline.conditioning import EncodedPrompts
 from t2v.pipeline.denoising import Latents, Outputs, Predict
 from t2v.pipeline.initialization import draw_chunk, predict_first_chunk
 
+
+Weigh = Callable[[int], Float[Tensor, " w"]]
 
 GEN_L_STRIDE, FREENOISE_STRIDE = 8, 4
 
@@ -44,7 +46,7 @@ def fuse_windows(predict: Predict, weights: Float[Tensor, " w"], stride: int) ->
         num_frames = latents.shape[2]
         if num_frames == window:
             return predict(latents, timestep)
-        total: Tensor | None = None
+        total: Tensor | None = None  # with guidance, of twice as many videos as the latents
         shares = torch.zeros(num_frames)
         for start in (*range(0, num_frames - window, stride), num_frames - window):
             part = slice(start, start + window)
@@ -76,21 +78,24 @@ def repeat_shuffled(
 
 @torch.inference_mode()
 def draw_windows(
-    task: Task, stride: int, weighting: str = "flat", shuffles_noise: bool = False
+    task: Task, stride: int, weigh: Weigh = flat, *, shuffles_noise: bool = False
 ) -> Iterator[Video]:
-    """Draws the whole video, and decodes it chunk by chunk. Only the first prompt is read."""
+    """Draws the whole video, and decodes it chunk by chunk. Only the first prompt is read.
+
+    Args:
+        weigh: gives the weights of the frames of a window, by its length.
+    """
     stack, config = task.stack, task.config
     window = stack.chunking.chunk_frames
     stack.use("text_encoder")
     prompts = EncodedPrompts(stack.text_encoder.encode, config, config.guidance_scale)
     predict = predict_first_chunk(stack, config, prompts.of_chunk(0))
-    weights = pyramid(window) if weighting == "pyramid" else flat(window)
     *_, last = draw_chunk(
         stack,
         config,
         "initialization",
         0,
-        fuse_windows(predict, weights, stride),
+        fuse_windows(predict, weigh(window), stride),
         num_frames=task.num_frames,
         arrange=partial(repeat_shuffled, window=window, stride=stride) if shuffles_noise else None,
     )

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from t2v.device import has_gpu
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
+from t2v.evaluation.benchmark.case_runner import CaseRunner
+from t2v.evaluation.benchmark.external_videos import ExternalVideo, measure_external
 from t2v.evaluation.benchmark.folder import BenchmarkFolder
-from t2v.evaluation.benchmark.given import GivenVideo, measure_given
-from t2v.evaluation.benchmark.loading import new_maker
-from t2v.evaluation.benchmark.making import Maker
+from t2v.evaluation.benchmark.loading import new_case_runner
 from t2v.evaluation.benchmark.manifest import make_manifest, settle_manifest
 from t2v.evaluation.benchmark.plan import Plan, Prompts
 from t2v.evaluation.benchmark.running import run_suites
@@ -17,19 +17,20 @@ from t2v.evaluation.benchmark.sanity import run_sanity
 from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
 from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
 from t2v.evaluation.metrics.video import protocol
-from t2v.evaluation.networks.given import NetworkFiles
+from t2v.evaluation.networks.metric_networks import NetworkFiles
 from t2v.pipeline.helios_loading import load_helios
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.stack import Stack
 from t2v.settings.presets import Preset
+from t2v.weight_hashes import hash_file
 
 
 QUICK_SIZES = Sizes(flow=256, warp=256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class BenchmarkOptions:
     """Everything that the command was told."""
 
     preset: Preset
@@ -41,35 +42,43 @@ class Job:
     out: Path
     quick: bool = False
     has_sanity: bool = False
-    given: tuple[GivenVideo, ...] = ()
+    given: tuple[ExternalVideo, ...] = ()
 
 
-def run_job(job: Job, tell: Callable[[str], None]) -> None:
+def run_benchmark(options: BenchmarkOptions, tell: Callable[[str], None]) -> None:
     """Runs the suites, and measures the videos that were given.
 
     Raises:
         ConfigError: the folder was begun with other settings.
         CheckpointError: weights are missing or do not fit.
     """
-    flow, sizes = find_flow(job), sizes_of(job)
-    networks = job.networks.load("cuda" if has_gpu() else "cpu")
-    folder = BenchmarkFolder(job.out)
+    device = "cuda" if has_gpu() else "cpu"
+    flow, sizes = find_flow(options, device), sizes_of(options)
+    networks = options.networks.load(device)
+    folder = BenchmarkFolder(options.out)
+    measured_by = protocol(flow, sizes)
+    if options.flow_weights:
+        measured_by["flow_weights"] = hash_file(options.flow_weights)
     records = {metric: network.record() for metric, network in networks.items()}
-    manifest = make_manifest(job.preset, job.prompts, protocol(flow, sizes), records)
-    manifest = settle_manifest(job.out, manifest)
+    manifest = make_manifest(options.preset, options.prompts, measured_by, records)
+    manifest = settle_manifest(options.out, manifest)
     folder.delete_parts()
-    if job.has_sanity:
+    if options.has_sanity:
         run_sanity(folder, flow, sizes, manifest["protocol"], tell)
-    if job.plans:
+    if options.plans:
 
-        def load() -> Maker:
-            refines = any(ARMS[arm].needs == "refiner" for plan in job.plans for arm in plan.arms)
-            stack = load_any(job.preset, refine=refines)
-            return new_maker(folder, job.preset, stack, job.prompts, flow, sizes, networks)
+        def load() -> CaseRunner:
+            refines = any(ARMS[arm].refined for plan in options.plans for arm in plan.arms)
+            stack = load_any(options.preset, refine=refines)
+            return new_case_runner(
+                folder, options.preset, stack, options.prompts, flow, sizes, networks
+            )
 
-        run_suites(job.plans, folder, load, manifest, networks=networks, quick=job.quick, tell=tell)
-    if job.given:
-        measure_given(job.given, folder, flow, sizes, networks, manifest["protocol"])
+        run_suites(
+            options.plans, folder, load, manifest, networks=networks, quick=options.quick, tell=tell
+        )
+    if options.given:
+        measure_external(options.given, folder, flow, sizes, networks, manifest["protocol"])
         tell(f"runs: {folder.path / 'runs' / 'table.md'}")
 
 
@@ -80,21 +89,21 @@ def load_any(preset: Preset, *, refine: bool) -> Stack | HeliosStack:
     return load_stack(preset, refine=refine)
 
 
-def find_flow(job: Job) -> FlowBackend:
+def find_flow(options: BenchmarkOptions, device: str) -> FlowBackend:
     """The estimator of optical flow.
 
     Raises:
         CheckpointError: its weights are not here, or do not fit.
     """
-    if job.flow_weights is None:
+    if options.flow_weights is None:
         return DISFlow()
     from t2v.evaluation.networks.raft import RAFTFlow
 
-    return RAFTFlow(job.flow_weights)
+    return RAFTFlow(options.flow_weights, device)
 
 
-def sizes_of(job: Job) -> Sizes:
+def sizes_of(options: BenchmarkOptions) -> Sizes:
     """Sides of the squares for flow and warp; with RAFT those of the authors' script."""
-    if job.quick:
+    if options.quick:
         return QUICK_SIZES
-    return Sizes(flow=720, warp=720) if job.flow == "raft" else PROTOCOL
+    return Sizes(flow=720, warp=720) if options.flow == "raft" else PROTOCOL

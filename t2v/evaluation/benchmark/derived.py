@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from t2v.evaluation.attributes import ask, named
+from t2v.evaluation.attributes import classify_frames, most_probable_class
 from t2v.evaluation.memory import colour_distance
 from t2v.evaluation.metrics.catalogue import Metric
 from t2v.evaluation.metrics.mawe import STAGNANT_MOTION
@@ -22,6 +22,7 @@ DERIVED: dict[str, Metric] = {
         Metric("memory_growth", "peak memory after 10 chunks over before", "ratio", "lower"),
     )
 }  # fmt: skip
+OF_CAPTION = ("adherence", "object_drift")
 NO_SCENE = "the prompt is no caption of a world"
 OTHER_SIZE = "the probe knows frames of another size"
 EARLY_CHUNKS = 10  # the memory of a process has settled by then
@@ -51,16 +52,20 @@ def memory_growth(per_piece: list[int]) -> Measurement:
 def adherence(probe: Probe, scene: Scene, video: Video, num_last: int) -> Measurement:
     """Share of what the caption says that the probe sees in the last frames, 0 to 1."""
     world = probe.world
-    answers = ask(probe, np.array(video[-num_last:]))
+    answers = classify_frames(probe, np.array(video[-num_last:]))
     said = {name: world.said(scene, name) for name in world.measured}
-    hits = [named(world, answers, name) == value for name, value in said.items() if value != UNSAID]
+    hits = [
+        most_probable_class(world, answers, name) == value
+        for name, value in said.items()
+        if value != UNSAID
+    ]
     return Measurement(float(np.mean(hits))) if hits else absent("the caption says nothing")
 
 
 def object_drift(probe: Probe, scene: Scene, video: Video, num_last: int) -> Measurement:
     """Mean absolute RGB distance of the object's parts from the first frame, 0 to 255."""
     if not probe.world.keeps_its_colours(scene):
-        return absent("its colours change or cannot be told from the wall")
+        return absent("its colours change or cannot be told from the background")
     ends = np.concatenate([video[:1], video[-num_last:]])
     distance = colour_distance(probe, ends, num_last)
     return Measurement(distance) if np.isfinite(distance) else absent("the object is not seen")

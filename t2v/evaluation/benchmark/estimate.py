@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from t2v.evaluation.arms.catalog import ARMS
-from t2v.evaluation.benchmark.making import Maker
+from t2v.evaluation.arms.catalogue import ARMS
+from t2v.evaluation.benchmark.case_runner import CaseRunner
 from t2v.evaluation.benchmark.plan import Case
 from t2v.evaluation.metrics.mawe import pair_terms
 from t2v.evaluation.samples import generate
@@ -28,27 +28,27 @@ class Speed:
         return drawing + OTHER_METRICS * self.pair * (num_frames - 1)
 
 
-def probe_speed(maker: Maker, case: Case) -> Speed:
+def probe_speed(runner: CaseRunner, case: Case) -> Speed:
     """Draws a chunk and measures a few frames. The first chunk, which is kept, warms up."""
-    first = maker.first_chunk(case)
-    stack = maker.stack
-    memory = maker.memory_of_first(case)
-    config = replace(maker.config(case), num_chunks=2)
+    first = runner.first_chunk(case)
+    stack = runner.stack
+    memory = runner.memory_of_first(case)
+    config = replace(runner.config(case), num_chunks=2)
     for _ in range(2):  # the first time, libraries prepare themselves
         started = time.perf_counter()
         generate(stack, config, first_chunk=1, memory=memory)
         chunk = time.perf_counter() - started
     started = time.perf_counter()
-    pair_terms(first[: PROBED_PAIRS + 1], maker.flow, maker.sizes)
+    pair_terms(first[: PROBED_PAIRS + 1], runner.flow, runner.sizes)
     return Speed(chunk, (time.perf_counter() - started) / PROBED_PAIRS)
 
 
-def estimate_seconds(maker: Maker, cases: Iterable[Case], speed: Speed) -> float:
+def estimate_seconds(runner: CaseRunner, cases: Iterable[Case], speed: Speed) -> float:
     """About how long these cases take, with the first chunks that they lack."""
     seconds, begun = 0.0, set()
     for case in cases:
-        seconds += speed.of_case(case, maker.preset.chunking.num_frames(case.num_chunks))
-        if case.name not in begun and not maker.folder.first_chunk(case).exists():
+        seconds += speed.of_case(case, runner.preset.chunking.num_frames(case.num_chunks))
+        if case.name not in begun and not runner.folder.first_chunk(case).exists():
             seconds += FIRST_CHUNK * speed.chunk
         begun.add(case.name)
     return seconds

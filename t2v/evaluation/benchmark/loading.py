@@ -3,12 +3,12 @@
 from functools import cache
 
 from t2v.errors import CheckpointError, ConfigError
+from t2v.evaluation.benchmark.case_runner import CaseRunner
 from t2v.evaluation.benchmark.folder import BenchmarkFolder
-from t2v.evaluation.benchmark.making import Maker
 from t2v.evaluation.benchmark.plan import Prompts
 from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import Sizes
-from t2v.evaluation.networks.given import MetricNetworks
+from t2v.evaluation.networks.metric_networks import MetricNetworks
 from t2v.evaluation.report import load_probe
 from t2v.evaluation.samples import held_out_scenes
 from t2v.generator import Generator
@@ -23,7 +23,7 @@ from t2v.worlds import world_name, world_of
 from t2v.worlds.world import Scene, World
 
 
-def new_maker(
+def new_case_runner(
     folder: BenchmarkFolder,
     preset: Preset,
     stack: Stack | HeliosStack,
@@ -31,11 +31,11 @@ def new_maker(
     flow: FlowBackend,
     sizes: Sizes,
     networks: MetricNetworks,
-) -> Maker:
-    """A maker for a stack, with the world that it was trained on if there is one."""
+) -> CaseRunner:
+    """A runner for a stack, with the world that it was trained on if there is one."""
     world = world_of(preset.weights_folder) if world_name(preset.weights_folder) else None
     scenes = scenes_of(world, prompts) if world else ()
-    return Maker(
+    return CaseRunner(
         folder=folder,
         preset=preset,
         stack=stack,
@@ -47,7 +47,7 @@ def new_maker(
         probe=find_probe(preset) if scenes else None,
         refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
         baseline=cache(Generator.load),
-        twin=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
+        conditioned=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
         networks=networks,
     )
 

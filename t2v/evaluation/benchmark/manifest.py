@@ -3,6 +3,7 @@
 A folder holds videos and measures of one manifest only, so that no table mixes two of them.
 """
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -42,6 +43,7 @@ def make_manifest(
         "format": FORMAT,
         "version": __version__,
         "commit": find_commit(),
+        "source": hash_source(),
         "versions": versions_here(),
         "preset": preset.name,
         "settings": preset.defaults,
@@ -79,6 +81,14 @@ def find_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return commit + ("+" if changes else "")
+
+
+def hash_source() -> str:
+    """Hash of this package's own code: a changed checkout has the commit of its last one."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def settle_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from t2v.device import has_gpu
 from t2v.errors import ConfigError
-from t2v.evaluation.arms.catalog import ARMS, find_arms
-from t2v.evaluation.arms.helios_catalog import why_not_on_helios
+from t2v.evaluation.arms.catalogue import ARMS, find_arms
+from t2v.evaluation.arms.helios_catalogue import why_not_on_helios
 from t2v.evaluation.benchmark.suites import (
     ALL_QUICK_PROMPTS,
     QUICK_CHUNKS,
@@ -79,7 +79,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PlanOptions:
     """What the options of the command say of every suite.
 
     Args:
@@ -96,36 +96,36 @@ class Wish:
     among_all: bool = False
 
 
-def make_plan(suite: Suite, preset: Preset, prompts: Prompts, wish: Wish) -> Plan:
+def make_plan(suite: Suite, preset: Preset, prompts: Prompts, options: PlanOptions) -> Plan:
     """Settles what a suite runs.
 
     Raises:
         ConfigError: a number is out of range, or a named arm is not of this suite or cannot run.
     """
-    num_prompts, num_chunks = wish.num_prompts, wish.num_chunks
+    num_prompts, num_chunks = options.num_prompts, options.num_chunks
     if num_prompts is None:
-        quick_prompts = ALL_QUICK_PROMPTS if wish.among_all else suite.quick_prompts
-        num_prompts = min(quick_prompts if wish.quick else suite.num_prompts, len(prompts.texts))
+        quick_prompts = ALL_QUICK_PROMPTS if options.among_all else suite.quick_prompts
+        num_prompts = min(quick_prompts if options.quick else suite.num_prompts, len(prompts.texts))
     if num_chunks is None:
-        num_chunks = QUICK_CHUNKS if wish.quick else suite.num_chunks
+        num_chunks = QUICK_CHUNKS if options.quick else suite.num_chunks
     check_range("--prompts", num_prompts, 1, len(prompts.texts))
-    check_range("--seeds", wish.num_seeds, 1, MAX_SEEDS)
+    check_range("--seeds", options.num_seeds, 1, MAX_SEEDS)
     check_range("--chunks", num_chunks, FEWEST_CHUNKS, 10_000)
-    named = find_arms(wish.arms, suite.arms) if wish.arms else suite.arms
+    named = find_arms(options.arms, suite.arms) if options.arms else suite.arms
     missing = {name: reason for name in named if (reason := why_not(name, preset))}
-    if not wish.arms:
+    if not options.arms:
         others = (name for name in named if name not in missing)
         missing |= {name: reason for name in others if (reason := why_not_unasked(name))}
-    if wish.arms and missing:
+    if options.arms and missing:
         raise ConfigError(next(iter(missing.values())))
-    lengths = (QUICK_LENGTHS if wish.quick else suite.lengths) if suite.lengths else ()
+    lengths = (QUICK_LENGTHS if options.quick else suite.lengths) if suite.lengths else ()
     return Plan(
         suite=suite,
         arms=tuple(name for name in named if name not in missing),
         num_chunks=num_chunks,
         prompts=prompts,
         num_prompts=num_prompts,
-        num_seeds=wish.num_seeds,
+        num_seeds=options.num_seeds,
         lengths=tuple(n for n in lengths if n <= preset.chunking.num_frames(num_chunks)),
         left_out=tuple(missing.values()),
     )
@@ -142,14 +142,14 @@ def why_not(name: str, preset: Preset) -> str:
     needs = ARMS[name].needs
     if needs == "world" and world_name(preset.weights_folder) is None:
         return f"arm {name} cannot run: nothing can be rendered for the preset {preset.name}"
-    if needs == "refiner" and preset.refiner_unavailable:
+    if ARMS[name].refined and preset.refiner_unavailable:
         return f"arm {name} cannot run: {preset.refiner_unavailable}"
     if needs == "baseline" and (reason := named_preset(ARMS[name].preset).unavailable):
         return f"arm {name} cannot run: {reason.removesuffix('.')}"
     if needs == "training" and preset.name != ARM_PRESET:
         return f"arm {name} cannot run: it is trained on the weights of {ARM_PRESET}"
-    if needs == "training" and not is_trained(ARMS[name].twin):
-        command = f"longtake train --arm {ARMS[name].twin}"
+    if needs == "training" and not is_trained(ARMS[name].conditioning):
+        command = f"longtake train --arm {ARMS[name].conditioning}"
         return f"arm {name} cannot run: it is not trained; `{command}` trains it"
     return why_not_on_helios(name) if preset.base == "helios" else ""
 

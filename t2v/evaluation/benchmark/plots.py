@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from t2v.atomic import atomic_write
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.benchmark.results import Results
 
 
@@ -32,7 +32,7 @@ def write_plots(results: Results, path: Path) -> None:
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots(2, 2)
     for axis, (name, label) in zip(axes.flat, PANELS.items(), strict=True):
-        axis.set_prop_cycle(color=colormaps["tab20"].colors)  # there are more than 10 arms
+        axis.set_prop_cycle(color=colormaps["tab20"](range(20)))  # there are more than 10 arms
         for arm in results.plan.arms:
             values = results.per_chunk(arm, name)
             is_first = arm == results.plan.arms[0]

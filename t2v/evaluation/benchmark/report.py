@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from t2v.evaluation.arms.catalog import ARMS
-from t2v.evaluation.arms.helios_catalog import ABOUT
+from t2v.evaluation.arms.catalogue import ARMS
+from t2v.evaluation.arms.helios_catalogue import ABOUT
 from t2v.evaluation.benchmark.criteria import judge
-from t2v.evaluation.benchmark.derived import DERIVED
+from t2v.evaluation.benchmark.derived import DERIVED, OF_CAPTION
 from t2v.evaluation.benchmark.paper import paper_figure
 from t2v.evaluation.benchmark.results import Results
 from t2v.evaluation.benchmark.statistics import compare, summarize
-from t2v.evaluation.benchmark.suites import CONTROLS
+from t2v.evaluation.benchmark.suites import CONTROLS, LARGE_CONTROLS
 from t2v.evaluation.metrics.catalogue import CATALOGUE, Metric
 from t2v.evaluation.metrics.controls import ranked_above_real
 from t2v.settings.presets import list_presets, named_preset
 
 
 METRICS: dict[str, Metric] = CATALOGUE | DERIVED
-REAL = CONTROLS[0]
+REAL = (CONTROLS[0], LARGE_CONTROLS[0])
 
 
 def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
             str(length): {
                 name: {arm: summarize(results.column(arm, name, length)) for arm in plan.arms}
                 for name in metrics
-                if name in CATALOGUE
+                if name in CATALOGUE or name in OF_CAPTION
             }
             for length in plan.lengths
         },
@@ -68,7 +68,7 @@ def about(name: str, base: str, manifest: Mapping[str, Any]) -> str:
         base: of the preset that is measured.
     """
     arm = ARMS[name]
-    if record := manifest.get("arms", {}).get(arm.twin):
+    if record := manifest.get("arms", {}).get(arm.conditioning):
         return f"{arm.about} ({record['steps']} steps of {record['batch']} clips)"
     if not arm.preset:
         return ABOUT[name] if base == "helios" else arm.about
@@ -88,8 +88,8 @@ def metric_rows(results: Results, name: str) -> dict[str, Any]:
             row["difference"] = compare(columns[arm], columns[reference])
         row["paper"] = paper_figure(plan.suite.name, name, arm)
     controls = {arm: rows[arm]["value"] for arm in plan.arms if ARMS[arm].kind == "control"}
-    has_real = REAL in rows and rows[REAL]["videos"] > 0
-    above = ranked_above_real(metric, rows[REAL]["value"], controls) if has_real else []
+    real = [rows[arm]["value"] for arm in REAL if arm in rows and rows[arm]["videos"]]
+    above = ranked_above_real(metric, real[0], controls) if real else []
     return {
         "label": metric.label,
         "unit": metric.unit,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from t2v.evaluation.benchmark.case_runner import CaseRunner
 from t2v.evaluation.benchmark.estimate import Speed, estimate_seconds, in_words, probe_speed
 from t2v.evaluation.benchmark.folder import (
     BenchmarkFolder,
@@ -13,7 +14,6 @@ from t2v.evaluation.benchmark.folder import (
     write_text,
     write_values,
 )
-from t2v.evaluation.benchmark.making import Maker
 from t2v.evaluation.benchmark.pictures import write_sheet
 from t2v.evaluation.benchmark.plan import Case, Plan
 from t2v.evaluation.benchmark.plots import NO_PLOTS, can_plot, write_plots
@@ -48,7 +48,7 @@ class Clock:
 def run_suites(
     plans: Sequence[Plan],
     folder: BenchmarkFolder,
-    load: Callable[[], Maker],
+    load: Callable[[], CaseRunner],
     manifest: Mapping[str, Any],
     *,
     networks: Collection[str] = (),
@@ -58,18 +58,18 @@ def run_suites(
     """Makes every video of the suites that is not there, measures it, and writes the reports.
 
     Args:
-        load: gives the maker; not called if there is nothing to make.
+        load: gives the runner; not called if there is nothing to make.
         networks: the metrics that its networks measure.
         tell: is given a line for each step.
     """
-    maker = cache(load)
+    runner = cache(load)
     cases = list(dict.fromkeys(case for plan in plans for case in plan.cases()))
     missing = [case for case in cases if not is_made(folder, case)]
     tell(f"{len(cases)} videos, of which {len(cases) - len(missing)} are done already")
     clock, speed = Clock(0.0), Speed(0.0, 0.0)
     if missing:
-        speed = probe_speed(maker(), missing[0])
-        clock.total = estimate_seconds(maker(), missing, speed)
+        speed = probe_speed(runner(), missing[0])
+        clock.total = estimate_seconds(runner(), missing, speed)
         tell(
             f"about {in_words(clock.total)}, as fast as this machine is now ({speed.chunk:.2f} s "
             f"for a chunk, {speed.pair:.3f} s to measure a pair of frames)"
@@ -82,11 +82,11 @@ def run_suites(
                 continue
             was_made = is_made(folder, case)
             started = time.perf_counter()
-            maker().make(case, plan.lengths)
+            runner().make(case, plan.lengths)
             if was_made:
                 continue
             spent = time.perf_counter() - started
-            num_frames = maker().preset.chunking.num_frames(case.num_chunks)
+            num_frames = runner().preset.chunking.num_frames(case.num_chunks)
             clock.add(speed.of_case(case, num_frames), spent)
             tell(
                 f"{plan.suite.name}: {case.arm}, prompt {case.prompt + 1}, seed {case.seed}: "

@@ -26,7 +26,7 @@ from t2v.worlds.world import World
 NUM_SCENES, NUM_CHUNKS = 6, 6
 ENOUGH = 0.8  # of the scenes
 NOISE, GAIN = 6.0, 0.2  # grey levels; share of the brightness
-BOUNDARIES = [PAPER_CHUNKING.num_frames(index) for index in range(1, NUM_CHUNKS)]
+BOUNDARIES = PAPER_CHUNKING.boundaries(PAPER_CHUNKING.num_frames(NUM_CHUNKS))
 # What a spoilt video must be worse at than the real one. Of all these, lower is better.
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "noisy": ("mawe_code", "mawe_ratio", "warp_error"),

@@ -6,6 +6,7 @@ from t2v.errors import ConfigError
 
 
 CONTROLS = ("real", "shuffled", "frozen")
+LARGE_CONTROLS = ("real-large", "shuffled-large", "frozen-large")  # of the size of refined frames
 BASELINES = (
     "svd",
     "svd-xt",
@@ -15,7 +16,7 @@ BASELINES = (
     "framepack",
     "skyreels-v2",  # like FramePack newer than the paper
 )
-TWINS = (
+TRAINED_RIVALS = (
     "cam-twin",
     "add-cond",
     "conc-cond",
@@ -69,7 +70,7 @@ SUITES: dict[str, Suite] = {
                 "restart",
                 "replacement",
                 "last-anchor",
-                *TWINS,
+                *TRAINED_RIVALS,
                 "gen-l",
                 "freenoise",
                 *BASELINES,
@@ -90,7 +91,7 @@ SUITES: dict[str, Suite] = {
                 "replacement",
                 "last-frame",
                 "last-anchor",
-                *TWINS,
+                *TRAINED_RIVALS,
                 *CONTROLS,
             ),
             num_chunks=10,
@@ -106,7 +107,7 @@ SUITES: dict[str, Suite] = {
         Suite(
             name="blending",
             question="Does randomized blending remove the seams of refined chunks (E3)?",
-            arms=("joint", "causal", "shared_noise", "independent", "upscaled"),
+            arms=("joint", "causal", "shared_noise", "independent", "upscaled", *LARGE_CONTROLS),
             num_chunks=14,
             num_prompts=8,
             quick_prompts=4,
@@ -117,7 +118,7 @@ SUITES: dict[str, Suite] = {
             question="Do videos stay as good as they grow longer (E4)?",
             arms=("cam", "no-cam", *CONTROLS),
             num_chunks=27,
-            metrics=(*WARPS, *MOTION, *SEAMS),
+            metrics=(*WARPS, *MOTION, *SEAMS, "adherence"),
             lengths=(120, 140, 160, 180, 200, 220),
         ),
         Suite(

@@ -64,7 +64,7 @@ def overview(report: Mapping[str, Any]) -> Iterator[str]:
     yield row("arm", *labels)
     yield row(*["---"] * (1 + len(names)))
     for arm in report["arms"]:
-        yield row(f"`{arm}`", *(value_of(metric["arms"][arm]) for metric in shown))
+        yield row(f"`{arm}`", *(with_missing(metric["arms"][arm]) for metric in shown))
     if any(metric["ranked_above_real"] for metric in shown):
         yield "\n\\* ranks a control above real video: not to be headlined"
     yield ""
@@ -143,6 +143,15 @@ def value_of(one: Mapping[str, Any]) -> str:
         return number(one["value"])
     missing = one.get("missing") or {}
     return max(missing, key=missing.__getitem__) if missing else "none yet"
+
+
+def with_missing(one: Mapping[str, Any]) -> str:
+    """The value, with the number of videos that have none and why: "0.3 (4 stagnant)"."""
+    missing = one.get("missing") or {}
+    if one["value"] is None or not missing:
+        return value_of(one)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in missing.items())
+    return f"{number(one['value'])} ({reasons})"
 
 
 def with_ends(one: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ CATALOGUE: dict[str, Metric] = {
         Metric("warp_error", "warp error", "grey levels²", "lower", FLOW_WEIGHTS),
         Metric("motion", "motion", "px/frame", None, FLOW_WEIGHTS),
         Metric("stagnant_share", "stagnant pairs", "share", "lower", FLOW_WEIGHTS),
-        Metric("std_t", "unrest of motion over time", "px/frame", "lower", FLOW_WEIGHTS),
+        Metric("std_t", "variation of motion over time", "px/frame", "lower", FLOW_WEIGHTS),
         Metric("std_pix", "spread of motion over pixels", "px/frame", None, FLOW_WEIGHTS),
         Metric("scuts", "SCuts", "cuts", "lower"),
         Metric("scuts_boundary", "SCuts at boundaries", "cuts", "lower"),
@@ -39,6 +39,7 @@ CATALOGUE: dict[str, Metric] = {
         Metric("drift_sharpness", "drift of sharpness", "log ratio", None),
         Metric("clip_score", "CLIP", "cosine x 100", "higher", "a CLIP model"),
         Metric("lpips", "LPIPS to the first frame", "distance", "lower", "an LPIPS trunk"),
+        Metric("random_distance", "random-feature distance to the first frame", "distance", None),
         Metric("re_id", "Re-ID", "cosine x 100", "higher", "detector and embedder of faces"),
     )
 }

@@ -41,16 +41,19 @@ def measure_chunk(
     previous_frames: UInt8[np.ndarray, "p h w 3"],
     new_frames: UInt8[np.ndarray, "f h w 3"],
     anchor: UInt8[np.ndarray, "h w 3"],
+    *,
+    shrunk: float = 1.0,
 ) -> ChunkMeasurements:
     """Measures the newest chunk against the frames before it and the anchor.
 
     Args:
         previous_frames: the last frames before, 8 are enough; none before the first chunk.
         anchor: the frame that the APM keeps to.
+        shrunk: how many times larger the frames were before; motion is in pixels of that size.
     """
     frames = np.concatenate([previous_frames[-FRAMES_BEFORE:], new_frames])
     start = len(frames) - len(new_frames)
-    moving = flow_magnitudes(frames[max(start - 1, 0) :])
+    moving = shrunk * flow_magnitudes(frames[max(start - 1, 0) :])
     is_boundary = np.arange(1, len(frames)) == start
     has_boundary = bool(start and len(new_frames))
     looks = np.array([look(frame) for frame in new_frames]).reshape(-1, 6)

@@ -14,11 +14,12 @@ from t2v.evaluation.metrics.measurement import NO_BOUNDARIES, Measurement, absen
 
 
 LONGEST_SIDE = 256  # PySceneDetect shrinks larger pictures to this before it looks
+FPS = 8.0  # any rate will do: the detector's limits are numbers of frames
 WINDOW = 2  # frames before and after, with which the detector compares a frame
 SHORTEST_SCENE = 15  # frames; PySceneDetect's default
 
 
-def scuts(frames: UInt8[np.ndarray, "f h w 3"], fps: float = 8.0) -> Measurement:
+def scuts(frames: UInt8[np.ndarray, "f h w 3"]) -> Measurement:
     """Number of cuts by PySceneDetect's AdaptiveDetector with its defaults (the paper's metric).
 
     From 0, lower is better. The detector cannot find a cut in fewer than 18 frames: None.
@@ -26,12 +27,10 @@ def scuts(frames: UInt8[np.ndarray, "f h w 3"], fps: float = 8.0) -> Measurement
     fewest = SHORTEST_SCENE + WINDOW + 1
     if len(frames) < fewest:
         return absent(f"fewer than {fewest} frames")
-    return Measurement(float(len(find_cuts(frames, fps))))
+    return Measurement(float(len(find_cuts(frames))))
 
 
-def scuts_boundary(
-    frames: UInt8[np.ndarray, "f h w 3"], boundaries: Sequence[int], fps: float = 8.0
-) -> Measurement:
+def scuts_boundary(frames: UInt8[np.ndarray, "f h w 3"], boundaries: Sequence[int]) -> Measurement:
     """Number of chunk boundaries at which brightness alone shows a cut.
 
     AdaptiveDetector with `luma_only` and scenes of one frame or more. From 0 to the number of
@@ -43,20 +42,20 @@ def scuts_boundary(
     fewest = 2 * WINDOW + 2
     if len(frames) < fewest:
         return absent(f"fewer than {fewest} frames")
-    return Measurement(float(len(set(find_seam_cuts(frames, fps)) & set(boundaries))))
+    return Measurement(float(len(set(find_seam_cuts(frames)) & set(boundaries))))
 
 
-def find_cuts(frames: UInt8[np.ndarray, "f h w 3"], fps: float = 8.0) -> list[int]:
+def find_cuts(frames: UInt8[np.ndarray, "f h w 3"]) -> list[int]:
     """Indices of the first frames after a cut, by the detector's defaults."""
-    return _detect(frames, fps, min_scene_len=SHORTEST_SCENE, luma_only=False)
+    return _detect(frames, min_scene_len=SHORTEST_SCENE, luma_only=False)
 
 
-def find_seam_cuts(frames: UInt8[np.ndarray, "f h w 3"], fps: float = 8.0) -> list[int]:
+def find_seam_cuts(frames: UInt8[np.ndarray, "f h w 3"]) -> list[int]:
     """Indices of the first frames after a cut in brightness, however short the scene."""
-    return _detect(frames, fps, min_scene_len=1, luma_only=True)
+    return _detect(frames, min_scene_len=1, luma_only=True)
 
 
-def _detect(frames: np.ndarray, fps: float, *, min_scene_len: int, luma_only: bool) -> list[int]:
+def _detect(frames: np.ndarray, *, min_scene_len: int, luma_only: bool) -> list[int]:
     from scenedetect import AdaptiveDetector, FrameTimecode
 
     detector = AdaptiveDetector(
@@ -65,7 +64,7 @@ def _detect(frames: np.ndarray, fps: float, *, min_scene_len: int, luma_only: bo
     cuts = []
     for number, frame in enumerate(frames):
         image = np.ascontiguousarray(_shrunk(frame)[..., ::-1])  # the detector takes BGR
-        cuts += detector.process_frame(FrameTimecode(number, fps), image)
+        cuts += detector.process_frame(FrameTimecode(number, FPS), image)
     return [cut.frame_num for cut in cuts]
 
 

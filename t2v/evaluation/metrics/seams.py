@@ -22,8 +22,7 @@ def seam_and_within_change(
         boundaries: index of the first frame of every chunk but the first.
     """
     change = frame_changes(frames)
-    is_boundary = np.zeros(len(change), dtype=bool)
-    is_boundary[np.array(boundaries) - 1] = True
+    is_boundary = boundary_mask(boundaries, len(frames))
     return float(change[is_boundary].mean()), float(change[~is_boundary].mean())
 
 

@@ -1,4 +1,4 @@
-"""Temporal smoothness: unrest of the flow (StreamingT2V, ablation of blending).
+"""Temporal smoothness: variation of the flow (StreamingT2V, ablation of blending).
 
 The paper's "standard deviation of the optical flow magnitudes" can be read in two ways. Over time
 is the headline: it alone tells the paper's three blendings apart.

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from t2v.evaluation.metrics.cuts import detector_version, find_seam_cuts, scuts, scuts_boundary
 from t2v.evaluation.metrics.drift import DRIFTS, drift, drift_of_looks, look
 from t2v.evaluation.metrics.flow import FlowBackend
+from t2v.evaluation.metrics.frames import as_frames
 from t2v.evaluation.metrics.mawe import (
     PROTOCOL,
     PairTerms,
@@ -64,7 +65,7 @@ class Series:
 
 
 def measure_video(
-    frames: UInt8[np.ndarray, "f h w 3"],
+    frames: np.ndarray,
     *,
     boundaries: Sequence[int],
     flow: FlowBackend,
@@ -73,11 +74,14 @@ def measure_video(
     """Measures one video; catalogue.py says what the numbers are.
 
     Args:
+        frames: uint8, (f, h, w, 3); grey ones may be (f, h, w).
         boundaries: index of the first frame of every chunk but the first.
 
     Raises:
         ConfigError: a boundary is not between two frames.
+        MediaError: these are no 8-bit pictures of one size. Grey ones are.
     """
+    frames = as_frames(frames)
     return measure_pairs(frames, pair_terms(frames, flow, sizes), boundaries)
 
 

@@ -1,7 +1,7 @@
 """CLIP score: how well frames fit their prompt, by a CLIP in a local folder.
 
 The paper does not name its CLIP, so the report names ours. The encoders of the paper's own stack
-are no whole CLIP: their text half lacks its last layer and the projection to the common space.
+are no whole CLIP: its checkpoint lacks the last layer of the text half (layers 0 to 22 of 24).
 """
 
 import json
@@ -39,10 +39,7 @@ class ClipScore:
             CheckpointError: a file is missing, damaged or does not fit, or the model needs more
                 than these files.
         """
-        check_exists(folder / CONFIG, "the CLIP score", SOURCE)
-        files = [folder / name for name in WEIGHTS]
-        weights = next((file for file in files if file.is_file()), files[0])
-        check_exists(weights, "the CLIP score", SOURCE)
+        weights = find_clip(folder)
         model, preprocess = _read_config(folder / CONFIG)
         tensors = read_tensors(weights)
 
@@ -88,6 +85,19 @@ class ClipScore:
         pixels = resize(pixels, min(height, width), InterpolationMode.BICUBIC, antialias=True)
         pixels = center_crop(pixels.clamp(0, 1), [height, width])
         return normalize(pixels, list(self._mean), list(self._std))
+
+
+def find_clip(folder: Path) -> Path:
+    """The file of weights in the folder of a CLIP.
+
+    Raises:
+        CheckpointError: it is not there, or its description is not.
+    """
+    check_exists(folder / CONFIG, "the CLIP score", SOURCE)
+    files = [folder / name for name in WEIGHTS]
+    weights = next((file for file in files if file.is_file()), files[0])
+    check_exists(weights, "the CLIP score", SOURCE)
+    return weights
 
 
 def _read_config(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:

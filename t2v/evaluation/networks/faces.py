@@ -4,13 +4,15 @@ Both come with their weights in the extra `metrics-faces`. The paper names FaceN
 package has, so scores are not comparable with the paper's.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
 from t2v.evaluation.metrics.measurement import Measurement
 from t2v.evaluation.metrics.re_id import re_id
-from t2v.evaluation.networks.loading import optional_file, optional_module
+from t2v.evaluation.networks.loading import check_installed, optional_file, optional_module
 
 
 EXTRA, PURPOSE = "metrics-faces", "Re-ID"
@@ -19,6 +21,20 @@ LANDMARKS = "models/shape_predictor_5_face_landmarks.dat"
 EMBEDDER = "models/dlib_face_recognition_resnet_model_v1.dat"
 SURE = 0.95  # least probability that something is a face
 NUM_NUMBERS = 128  # of an embedding
+
+
+def find_faces() -> tuple[Path, Path]:
+    """The files of landmarks and embedder.
+
+    Raises:
+        ConfigError: the extra is not installed.
+    """
+    for module in ("facenet_pytorch", "dlib"):
+        check_installed(module, EXTRA, PURPOSE)
+    landmarks, embedder = (
+        optional_file(MODELS, path, EXTRA, PURPOSE) for path in (LANDMARKS, EMBEDDER)
+    )
+    return landmarks, embedder
 
 
 class FaceEmbedder:
@@ -32,11 +48,9 @@ class FaceEmbedder:
         Raises:
             ConfigError: the extra is not installed.
         """
+        landmarks, embedder = find_faces()
         facenet = optional_module("facenet_pytorch", EXTRA, PURPOSE)
         dlib = optional_module("dlib", EXTRA, PURPOSE)
-        landmarks, embedder = (
-            optional_file(MODELS, path, EXTRA, PURPOSE) for path in (LANDMARKS, EMBEDDER)
-        )
         self._detector = facenet.MTCNN(keep_all=True, device="cpu")
         self._rectangle = dlib.rectangle
         self._landmarks = dlib.shape_predictor(str(landmarks))

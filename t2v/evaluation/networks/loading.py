@@ -42,7 +42,7 @@ def optional_module(name: str, extra: str, purpose: str) -> ModuleType:
     Raises:
         ConfigError: it is not installed.
     """
-    _check_installed(name, extra, purpose)
+    check_installed(name, extra, purpose)
     return import_module(name)
 
 
@@ -52,11 +52,16 @@ def optional_file(module: str, path: str, extra: str, purpose: str) -> Path:
     Raises:
         ConfigError: the module is not installed.
     """
-    origin = _check_installed(module, extra, purpose)
+    origin = check_installed(module, extra, purpose)
     return Path(origin).parent / path
 
 
-def _check_installed(name: str, extra: str, purpose: str) -> str:
+def check_installed(name: str, extra: str, purpose: str) -> str:
+    """Where a module is.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise ConfigError(f"{purpose} needs the package {name}: pip install 'longtake[{extra}]'")

@@ -18,8 +18,8 @@ from t2v.weights.safe_load import read_tensors
 
 EXTRA = "metrics"
 TRUNK_SOURCE = (
-    "it is torchvision's AlexNet_Weights.IMAGENET1K_V1, "
-    "alexnet-owt-7be5be79.pth on download.pytorch.org"
+    "it is torchvision's AlexNet_Weights.IMAGENET1K_V1: `curl -O "
+    "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth`"
 )
 HEADS_SOURCE = "it is weights/v0.1/alex.pth of the package lpips"
 ENDS = (2, 5, 8, 10, 12)  # of AlexNet's features, after each ReLU
@@ -75,10 +75,13 @@ class PerceptualDistance(nn.Module):
         if min(frames.shape[1:3]) < SMALLEST:
             return absent(f"frames below {SMALLEST} pixels")
         later = sorted({*range(every, len(frames), every), len(frames) - 1})
-        first = _pixels(frames[:1])
-        return mean_of(
-            np.array([float(self(first, _pixels(frames[i : i + 1]))) for i in later]), "no pairs"
-        )
+        first = self._pixels(frames[:1])
+        distances = [float(self(first, self._pixels(frames[i : i + 1]))) for i in later]
+        return mean_of(np.array(distances), "no pairs")
+
+    def _pixels(self, frames: np.ndarray) -> Tensor:
+        pixels = torch.tensor(np.asarray(frames), device=self.shift.device)
+        return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def load_lpips(trunk_file: Path, heads_file: Path | None = None) -> PerceptualDistance:
@@ -92,9 +95,7 @@ def load_lpips(trunk_file: Path, heads_file: Path | None = None) -> PerceptualDi
         CheckpointError: a file is missing or does not fit.
         ConfigError: the heads are neither given nor installed.
     """
-    check_exists(trunk_file, "LPIPS", TRUNK_SOURCE)
-    heads_file = heads_file or optional_file("lpips", "weights/v0.1/alex.pth", EXTRA, "LPIPS")
-    check_exists(heads_file, "LPIPS", HEADS_SOURCE)
+    heads_file = find_lpips(trunk_file, heads_file)
     trunk, heads = read_tensors(trunk_file), read_tensors(heads_file)
     tensors = {name: tensor for name, tensor in trunk.items() if name.startswith("features.")}
     for name, tensor in heads.items():  # "lin0.model.1.weight", (1, channels, 1, 1)
@@ -103,6 +104,19 @@ def load_lpips(trunk_file: Path, heads_file: Path | None = None) -> PerceptualDi
     network = PerceptualDistance("lpips-alex")
     load_tensors(network, tensors, trunk_file)
     return network
+
+
+def find_lpips(trunk_file: Path, heads_file: Path | None = None) -> Path:
+    """The file of the layers' weights.
+
+    Raises:
+        CheckpointError: it is missing, or the trunk is.
+        ConfigError: it is neither given nor installed.
+    """
+    check_exists(trunk_file, "LPIPS", TRUNK_SOURCE)
+    heads_file = heads_file or optional_file("lpips", "weights/v0.1/alex.pth", EXTRA, "LPIPS")
+    check_exists(heads_file, "LPIPS", HEADS_SOURCE)
+    return heads_file
 
 
 def random_feature_distance(seed: int = 0) -> PerceptualDistance:
@@ -124,8 +138,3 @@ def _random_trunk() -> nn.Sequential:
         if isinstance(layer, nn.Conv2d):
             layer.reset_parameters()
     return features
-
-
-def _pixels(frames: np.ndarray) -> Tensor:
-    pixels = torch.tensor(np.asarray(frames))
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -13,11 +13,20 @@ from t2v.weights.safe_load import read_tensors
 
 
 SOURCE = (
-    "it is torchvision's Raft_Large_Weights.C_T_SKHT_V2, "
-    "raft_large_C_T_SKHT_V2-ff5fadd5.pth on download.pytorch.org"
+    "it is torchvision's Raft_Large_Weights.C_T_SKHT_V2: `curl -O "
+    "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth`"
 )
 UPDATES = 12
 SMALLEST = 128  # pixels a side: below, RAFT's smallest correlation map would be a point
+
+
+def find_raft(weights_file: Path) -> None:
+    """Checks that the weights are there.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    check_exists(weights_file, "RAFT", SOURCE)
 
 
 class RAFTFlow:
@@ -35,7 +44,7 @@ class RAFTFlow:
         Raises:
             CheckpointError: the file is missing or does not fit.
         """
-        check_exists(weights_file, "RAFT", SOURCE)
+        find_raft(weights_file)
         tensors = read_tensors(weights_file)
         from torchvision.models.optical_flow import raft_large
 

@@ -10,10 +10,13 @@ import torch
 from jaxtyping import UInt8
 
 from t2v.evaluation.metrics.measurement import Measurement
-from t2v.evaluation.networks.clip import ClipScore
-from t2v.evaluation.networks.faces import FaceEmbedder
-from t2v.evaluation.networks.lpips import load_lpips
+from t2v.evaluation.networks.clip import ClipScore, find_clip
+from t2v.evaluation.networks.faces import FaceEmbedder, find_faces
+from t2v.evaluation.networks.lpips import find_lpips, load_lpips, random_feature_distance
 from t2v.weight_hashes import hash_file
+
+
+RANDOM = Path("random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,28 @@ class NetworkFiles:
 
     Args:
         clip: folder of a CLIP in OpenCLIP's form.
-        lpips: torchvision's AlexNet.
+        lpips: torchvision's AlexNet; "random" for random features, whose distance is no LPIPS and
+            has another name.
         re_id: whether faces are compared, by networks that come in the extra `metrics-faces`.
     """
 
     clip: Path | None = None
     lpips: Path | None = None
     re_id: bool = False
+
+    def check(self) -> None:
+        """Checks that files and packages are there, before anything is loaded.
+
+        Raises:
+            CheckpointError: a file is missing.
+            ConfigError: an extra is not installed.
+        """
+        if self.clip:
+            find_clip(self.clip)
+        if self.lpips and self.lpips != RANDOM:
+            find_lpips(self.lpips)
+        if self.re_id:
+            find_faces()
 
     def load(self, device: torch.device | str = "cpu") -> MetricNetworks:
         """Loads the networks that there are files for.
@@ -64,9 +82,13 @@ class NetworkFiles:
             clip = ClipScore(self.clip, device)
             networks["clip_score"] = MetricNetwork(clip.name, clip.weights, clip.measure)
         if self.lpips:
-            distance = load_lpips(self.lpips)
-            networks["lpips"] = MetricNetwork(
-                distance.name, self.lpips, lambda frames, _: distance.to_first_frame(frames)
+            is_random = self.lpips == RANDOM
+            distance = random_feature_distance() if is_random else load_lpips(self.lpips)
+            distance.to(device)
+            networks["random_distance" if is_random else "lpips"] = MetricNetwork(
+                distance.name,
+                None if is_random else self.lpips,
+                lambda frames, _: distance.to_first_frame(frames),
             )
         if self.re_id:
             faces = FaceEmbedder()

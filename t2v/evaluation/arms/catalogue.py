@@ -25,10 +25,11 @@ class Arm:
         shares_first_chunk: whether it continues the first chunk that all others continue.
         overlap: frames that a chunk shares with the one before; None: as many as the stack's.
         whole: the video is drawn at once, so that its memory grows with the length.
-        needs: "world": scenes that can be rendered; "refiner"; "baseline": the weights of another
-            preset; "" for none of them.
+        refined: its frames have the size of the refiner, which it needs.
+        needs: "world": scenes that can be rendered; "baseline": the weights of another preset;
+            "training": weights of `longtake train --arm`; "" for none of them.
         preset: the preset of a baseline, which draws its own first chunk, at its own size.
-        twin: the name under which `longtake train --arm` trains it.
+        conditioning: the name under which `longtake train --arm` trains it.
         cost: about how long it draws at the new frames of one chunk of CAM, in times of that chunk;
             for the estimate of the time.
     """
@@ -39,9 +40,10 @@ class Arm:
     shares_first_chunk: bool = True
     overlap: int | None = None
     whole: bool = False
-    needs: Literal["world", "refiner", "baseline", "training", ""] = ""
+    refined: bool = False
+    needs: Literal["world", "baseline", "training", ""] = ""
     preset: str = ""
-    twin: str = ""
+    conditioning: str = ""
     cost: float = 1.0
 
     def chunking(self, stack: Chunking) -> Chunking:
@@ -66,15 +68,15 @@ def baseline(preset: str, cost: float, about: str, whole: bool = False) -> Arm:
     )
 
 
-def twin(name: str, about: str, overlap: int | None = None, cost: float = 0.7) -> Arm:
-    """An arm that is trained as a twin of the CAM; without APM, as the paper compares them."""
+def rival(name: str, about: str, overlap: int | None = None, cost: float = 0.7) -> Arm:
+    """An arm that is trained in place of the CAM; without APM, as the paper compares them."""
     return Arm(
         kind="trained",
         about=about,
         memories=("cam",),
         overlap=overlap,
         needs="training",
-        twin=name,
+        conditioning=name,
         cost=cost,
     )
 
@@ -153,22 +155,22 @@ ARMS: dict[str, Arm] = {
         about="FreeNoise: windows 4 apart and shuffled noise; predictions of the whole network are "
         "fused, not its temporal attention, because frame numbers count within a window",
     ),
-    "cam-twin": twin("cam", "CAM without APM, trained anew as long as the rivals below", cost=1.0),
-    "add-cond": twin(
+    "cam-twin": rival("cam", "CAM without APM, trained anew as long as the rivals below", cost=1.0),
+    "add-cond": rival(
         "add-cond", "Add-Cond: features of the extractor are added to the skips", cost=1.0
     ),
-    "conc-cond": twin(
+    "conc-cond": rival(
         "conc-cond", "Conc-Cond: latents of the 8 known frames and a mask, beside the noisy ones"
     ),
-    "sparse-cond": twin(
+    "sparse-cond": rival(
         "sparse-cond",
         "the kind of SparseCtrl: Add-Cond whose extractor does not see the noisy latents",
         cost=1.0,
     ),
-    "masked-frames": twin(
+    "masked-frames": rival(
         "masked-frames", "the kind of SEINE and OpenSora: Conc-Cond, trained with 1 to 8 frames"
     ),
-    "repeated-frame": twin(
+    "repeated-frame": rival(
         "repeated-frame",
         "the kind of I2VGen-XL, SVD, DynamiCrafter: the latent of the last frame beside all frames",
         overlap=1,
@@ -205,31 +207,54 @@ ARMS: dict[str, Arm] = {
         about="the chunks of `real` in another order (of `cam` where nothing can be rendered)",
     ),
     "frozen": Arm(kind="control", cost=0.0, about="the last frame of the first chunk, for ever"),
+    "real-large": Arm(
+        kind="reference",
+        shares_first_chunk=False,
+        refined=True,
+        needs="world",
+        cost=0.2,
+        about="a rendered video of the same caption, of the refined size",
+    ),
+    "shuffled-large": Arm(
+        kind="control",
+        shares_first_chunk=False,
+        whole=True,
+        refined=True,
+        cost=0.2,
+        about="the chunks of `real-large` in another order (of `cam`, larger, where nothing can be "
+        "rendered)",
+    ),
+    "frozen-large": Arm(
+        kind="control",
+        refined=True,
+        cost=0.0,
+        about="the last frame of the first chunk, larger, for ever",
+    ),
     "upscaled": Arm(
-        kind="reference", needs="refiner", cost=0.1, about="the video of `cam`, larger, not refined"
+        kind="reference", refined=True, cost=0.1, about="the video of `cam`, larger, not refined"
     ),
     "independent": Arm(
         kind="training-free",
-        needs="refiner",
+        refined=True,
         cost=1.6,
         about="B: refined in chunks with noise of their own, concatenated",
     ),
     "shared_noise": Arm(
         kind="training-free",
-        needs="refiner",
+        refined=True,
         cost=1.6,
         about="B+S: refined in chunks that share noise where they overlap",
     ),
     "joint": Arm(
         kind="training-free",
-        needs="refiner",
+        refined=True,
         whole=True,
         cost=1.6,
         about="RB: shared noise and randomized blending over the whole video",
     ),
     "causal": Arm(
         kind="training-free",
-        needs="refiner",
+        refined=True,
         cost=1.6,
         about="randomized blending in constant memory, as the app does it",
     ),

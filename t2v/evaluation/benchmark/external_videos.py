@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from t2v.evaluation.benchmark.case_runner import to_json
 from t2v.evaluation.benchmark.folder import BenchmarkFolder, Frames, write_text, write_values
-from t2v.evaluation.benchmark.making import to_json
 from t2v.evaluation.benchmark.pictures import beside, title, write_picture
 from t2v.evaluation.benchmark.slices import SCALE
 from t2v.evaluation.benchmark.suites import MOTION, SEAMS, WARPS
@@ -15,16 +15,16 @@ from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.slices import xt_picture
 from t2v.evaluation.metrics.video import measure_video
-from t2v.evaluation.networks.given import MetricNetworks, measure_by_networks
+from t2v.evaluation.networks.metric_networks import MetricNetworks, measure_by_networks
 
 
 SHOWN = (*SEAMS, *WARPS, *MOTION, "drift_colour")
-BY_NETWORKS = ("clip_score", "lpips", "re_id")
+BY_NETWORKS = ("clip_score", "lpips", "random_distance", "re_id")
 FOLDER = "runs"
 
 
 @dataclass(frozen=True, slots=True)
-class GivenVideo:
+class ExternalVideo:
     """A video with its chunks.
 
     Args:
@@ -39,8 +39,8 @@ class GivenVideo:
     read: Callable[[], Frames]
 
 
-def measure_given(
-    videos: Sequence[GivenVideo],
+def measure_external(
+    videos: Sequence[ExternalVideo],
     folder: BenchmarkFolder,
     flow: FlowBackend,
     sizes: Sizes,

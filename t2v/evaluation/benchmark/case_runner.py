@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from t2v.evaluation.arms import drawing, helios_drawing
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.arms.task import Task
 from t2v.evaluation.benchmark.derived import (
     NO_SCENE,
+    OF_CAPTION,
     OTHER_SIZE,
     adherence,
     memory_growth,
@@ -34,7 +35,7 @@ from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
 from t2v.evaluation.metrics.measurement import Measurement, absent
 from t2v.evaluation.metrics.video import measure_pairs, video_series
-from t2v.evaluation.networks.given import MetricNetworks, measure_by_networks
+from t2v.evaluation.networks.metric_networks import MetricNetworks, measure_by_networks
 from t2v.evaluation.samples import stream
 from t2v.events import Chunk, LatentMemory, Memory, remember
 from t2v.generator import Generator
@@ -49,7 +50,7 @@ from t2v.worlds.world import Scene, World
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class CaseRunner:
     """Makes the files of cases, with networks that are loaded once.
 
     Args:
@@ -57,7 +58,7 @@ class Maker:
         probe: of that world.
         refiner: loads the refiner, at most once.
         baseline: loads the preset of another model, each at most once.
-        twin: loads the stack with another, trained way to condition, each at most once.
+        conditioned: loads the stack with another, trained way to condition, each at most once.
         networks: measure videos as well, by metric.
     """
 
@@ -72,7 +73,7 @@ class Maker:
     probe: Probe | None
     refiner: Callable[[], Refiner]
     baseline: Callable[[str], Generator]
-    twin: Callable[[str], Stack]
+    conditioned: Callable[[str], Stack]
     networks: MetricNetworks = field(default_factory=dict)
 
     def make(self, case: Case, lengths: Sequence[int] = ()) -> None:
@@ -157,7 +158,7 @@ class Maker:
             refiner=self.refiner,
             baseline=self.baseline,
             memory=memory if isinstance(memory, LatentMemory) else None,
-            twin=self.twin,
+            conditioned=self.conditioned,
         )
 
     def _measure(self, case: Case) -> dict[str, Any]:
@@ -167,7 +168,7 @@ class Maker:
         made = self.folder.video(case).with_suffix(".json")
         making = read_values(made) if made.exists() else {"seconds": None, "memory": []}
         arm = ARMS[case.arm]
-        stack = self.twin(arm.twin) if arm.twin else self.stack
+        stack = self.conditioned(arm.conditioning) if arm.conditioning else self.stack
         measured = measure_pairs(video, terms, boundaries) | {
             "motion_kept": motion_kept(series.per_chunk["motion"]),
             "memory_growth": memory_growth(making["memory"]),
@@ -208,12 +209,12 @@ class Maker:
     def _of_caption(self, case: Case, video: Frames) -> dict[str, Measurement]:
         scene = self.scene(case)
         if self.probe is None or scene is None:
-            return dict.fromkeys(("adherence", "object_drift"), absent(NO_SCENE))
+            return dict.fromkeys(OF_CAPTION, absent(NO_SCENE))
         # The probe has learnt from frames of the stack's size.
-        if ARMS[case.arm].needs == "refiner":
+        if ARMS[case.arm].refined:
             return {}
         if ARMS[case.arm].preset:
-            return dict.fromkeys(("adherence", "object_drift"), absent(OTHER_SIZE))
+            return dict.fromkeys(OF_CAPTION, absent(OTHER_SIZE))
         num_last = self.preset.chunking.chunk_frames
         return {
             "adherence": adherence(self.probe, scene, video, num_last),
@@ -229,10 +230,9 @@ def boundaries_of(arm: str, preset: Preset, num_chunks: int) -> list[int]:
     num_frames = preset.chunking.num_frames(num_chunks)
     declared = ARMS[arm]
     chunking: Chunking = declared.chunking(preset.chunking)
-    if declared.needs == "refiner" and preset.refiner:
+    if declared.refined and preset.refiner:
         chunking = preset.refiner.chunking
-    starts = (chunking.num_frames(index) for index in range(1, num_frames))
-    return [start for start in starts if start < num_frames]
+    return chunking.boundaries(num_frames)
 
 
 def to_json(measured: dict[str, Measurement]) -> dict[str, Any]:

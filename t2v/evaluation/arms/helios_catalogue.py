@@ -4,7 +4,7 @@ Its history stands for the CAM, its anchor for the APM. Arms that are not named 
 of StreamingT2V apart.
 """
 
-from t2v.evaluation.arms.catalog import ARMS
+from t2v.evaluation.arms.catalogue import ARMS
 
 
 ABOUT: dict[str, str] = {
