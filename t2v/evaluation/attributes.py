@@ -30,7 +30,7 @@ def most_probable_class(world: World, answers: dict[str, np.ndarray], name: str)
 
     "unseen" if no frame shows one.
     """
-    everywhere = name in world.of_the_scene
+    everywhere = name in world.scene_classes
     chances = answers[name] if everywhere else answers[name][answers["visible"]]
     return world.probe_classes[name][chances.sum(axis=0).argmax()] if len(chances) else "unseen"
 
@@ -52,11 +52,11 @@ def attribute_rows(
         first = video[: chunking.chunk_frames]
         answers = classify_frames(probe, first)
         for name in world.measured:
-            if (said := world.said(scene, name)) != UNSAID:
+            if (said := world.caption_value(scene, name)) != UNSAID:
                 hits[name].append(most_probable_class(world, answers, name) == said)
-        if scene.motion in world.ways:
+        if scene.motion in world.exit_directions:
             went = direction(answers["centre"], answers["visible"])
-            hits["direction"].append(went == direction_name(world.ways[scene.motion]))
+            hits["direction"].append(went == direction_name(world.exit_directions[scene.motion]))
         if (true_direction := world.scroll(scene)) is not None:
             hits["scroll"].append(scroll_direction(first) == true_direction)
     return {

@@ -42,7 +42,9 @@ def return_rows(stack: Stack, probe: Probe, preset: Preset, count: int) -> dict:
     chunking = preset.chunking
     hits: dict[str, list[bool]] = {"apm": [], "apm_off": [], "wrong_anchor": [], "real": []}
     windows = [
-        sample_window(np.random.default_rng(2 * HELD_OUT + i), True, world.sample_to_remember)
+        sample_window(
+            np.random.default_rng(2 * HELD_OUT + i), world.sample_to_remember, is_return=True
+        )
         for i in range(count)
     ]
     for i, (scene, start) in enumerate(tqdm(windows, desc="returns")):

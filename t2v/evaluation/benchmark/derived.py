@@ -53,7 +53,7 @@ def adherence(probe: Probe, scene: Scene, video: Video, num_last: int) -> Measur
     """Share of what the caption says that the probe sees in the last frames, 0 to 1."""
     world = probe.world
     answers = classify_frames(probe, np.array(video[-num_last:]))
-    said = {name: world.said(scene, name) for name in world.measured}
+    said = {name: world.caption_value(scene, name) for name in world.measured}
     hits = [
         most_probable_class(world, answers, name) == value
         for name, value in said.items()
