@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from t2v.cli import main
-from t2v.errors import ConfigError
+from t2v.errors import CheckpointError, ConfigError
 from t2v.events import Chunk
 from t2v.models.autoencoder import to_pixels
 from t2v.models.checkpoints import load_weights
@@ -28,13 +28,14 @@ from t2v.training import (
     recipe,
     refiner,
 )
+from t2v.training.base_stages import HELD_OUT_SCENES, ImagesStage, image_adherence
 from t2v.training.clips import FrozenEncoders
 from t2v.training.denoiser import Denoiser
 from t2v.training.diffusion import Noised
 from t2v.training.probe import Probe, ProbeStage
 from t2v.training.processes import num_training_processes
 from t2v.training.recipe import STEPS, training_steps
-from t2v.training.warm_start import start_from
+from t2v.training.warm_start import load_image_layers, save_image_layers, start_from
 from t2v.worlds import find_world, world_of
 from tests.support.small_batches import make_batches_small
 
@@ -221,8 +222,52 @@ def test_a_warm_start_takes_over_every_layer_of_the_same_size(stack):
 def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out():
     steps, _ = training_steps(["clips=0", "cam=0", "apm=0"], None)
     assert (steps["clips"], steps["cam"], steps["apm"]) == (0, 0, 0)
-    with pytest.raises(ConfigError, match="N may be 0 for clips, cam, apm; got 'world=0'"):
+    with pytest.raises(ConfigError, match="N may be 0 for images, clips, cam, apm; got 'world=0'"):
         training_steps(["world=0"], None)
+
+
+def test_only_the_layers_that_images_have_changed_are_written_and_taken_over(tmp_path):
+    base, other = Denoiser(WORLD).unet, Denoiser(WORLD).unet
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    with torch.no_grad():
+        base.conv_out.bias += 0.5
+    save_image_layers(base, before, tmp_path / "images")
+    [file] = (tmp_path / "images").iterdir()
+    assert load_file(file).keys() == {"conv_out.bias"}
+    untouched = other.conv_in.weight.clone()
+    load_image_layers(other, tmp_path / "images")
+    assert torch.allclose(other.conv_out.bias, base.conv_out.bias, atol=1e-3)
+    assert torch.equal(other.conv_in.weight, untouched)
+    with pytest.raises(CheckpointError, match="does not fit StreamingUNet"):
+        load_image_layers(Denoiser(find_world("storybook")).unet, tmp_path / "images")
+
+
+def test_images_are_left_out_only_with_their_layers(tmp_path, capsys):
+    options = ["--out", str(tmp_path), "--work", str(tmp_path), "--steps", "images=0"]
+    for more in ([], ["--trained", str(bundled() / "assets" / "shapes")]):
+        assert main(["train", *options, *more]) == 2
+        assert "images=0 needs --trained FOLDER" in capsys.readouterr().err
+
+
+def test_adherence_of_images_is_right_where_the_drawn_image_is_the_scene(stack, monkeypatch):
+    probe = Probe(WORLD)
+    load_weights(probe, bundled() / "assets" / "shapes" / "probe")
+    stage = ImagesStage(Denoiser(WORLD), encoders_of(stack), 1)
+    rng = np.random.default_rng(HELD_OUT_SCENES)
+    scenes = {scene.caption: scene for scene in (stage.new_scene(rng) for _ in range(40))}
+
+    def render(_, captions, num_frames):
+        drawn = WORLD.draw([scenes[caption] for caption in captions], np.zeros((len(captions), 1)))
+        return drawn.numpy()
+
+    monkeypatch.setattr(stage, "sample", render)
+    shares = image_adherence(stage, stage.model, probe.eval(), count=40)
+    assert shares.keys() == set(WORLD.measured)
+    assert min(shares.values()) > 0.9
+    monkeypatch.setattr(
+        stage, "sample", lambda *args, **rest: render(*args, **rest)[:, :, ::-1] * 0
+    )
+    assert image_adherence(stage, stage.model, probe, count=40)["colour"] < 0.5
 
 
 @pytest.mark.parametrize(

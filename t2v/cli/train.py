@@ -110,6 +110,10 @@ def run(options: argparse.Namespace) -> int:
             raise ConfigError(f"the base model of --start-from {options.start_from} is no {base}")
     if options.trained is not None and world_of(options.trained).name != world:
         raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
+    if steps.get("images") == 0 and not (options.trained and (options.trained / "images").is_dir()):
+        raise ConfigError(
+            "images=0 needs --trained FOLDER with a folder images: the layers of that stage"
+        )
     for folder in (out, options.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)

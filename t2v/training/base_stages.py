@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
+from t2v.models.autoencoder import to_pixels
 from t2v.training.batches import scaled_size
 from t2v.training.clips import FrozenEncoders, Rendered, draw_first_chunks, draw_images
 from t2v.training.denoiser import Denoiser, pooled_captions, split_by_name
 from t2v.training.diffusion import DenoiserStage
 from t2v.training.networks import CHUNKING
+from t2v.training.probe import Probe
 from t2v.training.stage import ParameterGroups
+from t2v.worlds.world import UNSAID
 
 
 TEMPORAL_LAYERS = (
@@ -24,6 +28,7 @@ TEMPORAL_LAYERS = (
 )
 NEW_LAYER_RATE = 2.0  # layers that a stage adds learn faster than the others
 SHEET_CLIPS = 12
+HELD_OUT_SCENES = 77  # seed; training seeds are lists
 
 
 class ImagesStage(DenoiserStage):
@@ -48,6 +53,26 @@ class ImagesStage(DenoiserStage):
     def sheet(self, model: Denoiser) -> UInt8[np.ndarray, "h w 3"]:
         frames = self.sample(model, list(self.world.sheet_captions) * 2, num_frames=1)
         return rearrange(frames, "(r c) f h w d -> (r h) (f c w) d", c=12)
+
+
+@torch.no_grad()
+def image_adherence(
+    stage: ImagesStage, model: Denoiser, probe: Probe, count: int = 128
+) -> dict[str, float]:
+    """Shares of held-out captions whose image shows, by the probe, what they state."""
+    rng, world = np.random.default_rng(HELD_OUT_SCENES), stage.world
+    scenes = [stage.new_scene(rng) for _ in range(count)]
+    hits: dict[str, list[bool]] = {name: [] for name in world.measured}
+    for start in range(0, count, stage.batch_size):
+        some = scenes[start : start + stage.batch_size]
+        frames = stage.sample(model, [scene.caption for scene in some], num_frames=1)[:, 0]
+        answers = probe(to_pixels(torch.from_numpy(frames).to(stage.encoders.device)))
+        for name, values in hits.items():
+            classes = answers[name].argmax(1).tolist()
+            for scene, number in zip(some, classes, strict=True):
+                if (stated := world.caption_value(scene, name)) != UNSAID:
+                    values.append(world.probe_classes[name][number] == stated)
+    return {name: float(np.mean(values)) for name, values in hits.items()}
 
 
 class ClipsStage(DenoiserStage):

@@ -20,7 +20,7 @@ STEPS = {
     "guidance": 560,
     "refiner": 1700,
 }
-SKIPPABLE = ("clips", "cam", "apm")  # by a denoiser that begins with trained weights
+SKIPPABLE = ("images", "clips", "cam", "apm")  # by a denoiser that begins with trained weights
 MAX_BATCHES = 16
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 

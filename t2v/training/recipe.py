@@ -8,7 +8,7 @@ killed training continues from its last checkpoint.
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from t2v.models.networks import read_json
 from t2v.pipeline.loading import load_stack
 from t2v.settings.presets import find_preset, named_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
-from t2v.training.base_stages import ClipsStage, ImagesStage
+from t2v.training.base_stages import ClipsStage, ImagesStage, image_adherence
 from t2v.training.clips import FrozenEncoders
 from t2v.training.denoiser import Denoiser
 from t2v.training.distillation import GuidanceStage
@@ -31,10 +31,15 @@ from t2v.training.export import Quality
 from t2v.training.loop import run_stage
 from t2v.training.memory_stages import ApmStage, CamStage, WorldStage
 from t2v.training.options import STEPS, BaseModelName, check_until, parse_steps
-from t2v.training.probe import ProbeStage, accuracy
+from t2v.training.probe import Probe, ProbeStage, accuracy
 from t2v.training.refiner import RefinerStage
 from t2v.training.stage import M, Stage
-from t2v.training.warm_start import start_from
+from t2v.training.warm_start import (
+    IMAGE_LAYERS,
+    load_image_layers,
+    save_image_layers,
+    start_from,
+)
 from t2v.worlds.world import World
 
 
@@ -165,8 +170,17 @@ class Recipe:
         if self.training.start_from is not None:
             trained = find_preset(self.training.start_from)
             start_from(denoiser, load_stack(trained, self.device, torch.float32))
+        if not self.steps["images"] and self.training.trained is not None:
+            load_image_layers(denoiser.unet, self.training.trained / IMAGE_LAYERS)
+        before = {name: tensor.clone() for name, tensor in denoiser.unet.state_dict().items()}
         for name in stages:
-            denoiser = self._run(DIFFUSION_STAGES[name](denoiser, encoders, self.steps[name]))
+            stage = DIFFUSION_STAGES[name](denoiser, encoders, self.steps[name])
+            denoiser = self._run(stage)
+            if isinstance(stage, ImagesStage):
+                probe = self.networks["probe"]
+                self.quality["images"] = image_adherence(stage, denoiser, cast(Probe, probe))
+        if stages == ["images"]:
+            save_image_layers(denoiser.unet, before, self.training.out / IMAGE_LAYERS)
         self.networks |= {
             "unet": denoiser.unet,
             "extractor": denoiser.extractor,
