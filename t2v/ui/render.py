@@ -96,8 +96,15 @@ class RunView:
             stage.share.delete: gr.update(interactive=False),
             stage.facts: facts(record),
             controls.note: gr.update(value=tr(ONLY_WATCHING), visible=not may_change),
-            stage.edit.accordion: gr.update(open=may_change and record.state not in ENDED),
+            **self._opened(may_change and record.state not in ENDED),
         }
+
+    def _opened(self, is_live: bool) -> Updates:
+        """Opens the panel for changes beside a run that is made; never closes it.
+
+        A page that follows the same run again must not close what the visitor has just opened.
+        """
+        return {self.stage.edit.accordion: gr.update(open=True)} if is_live else {}
 
     def growing(self, record: RunRecord, timeline: str, *, may_redo: bool) -> Updates:
         """A run whose chunks or settings have changed."""

@@ -270,6 +270,14 @@ def test_a_run_that_has_ended_is_shown_as_its_file(start):
     assert path_of(views[-1].result).name == "a-red-star-seed-5.mp4"
 
 
+def test_following_an_ended_run_again_leaves_the_edit_panel_as_the_visitor_has_it(start):
+    page = start()
+    live = collect(page.generate(**INPUTS))
+    assert live[0].edit["open"] is True
+    again = collect(page.attach(live[-1].run_id, request()))
+    assert all(is_skipped(view.edit) for view in again)
+
+
 @pytest.mark.parametrize("last_run", ["", None, "0" * 24, "../../etc"])
 def test_a_deleted_run_is_not_shown(start, last_run):
     last = collect(start().attach(last_run, request()))[-1]
