@@ -27,6 +27,7 @@ PICTURES = (
     ("narrow", "dark"),
     ("full", "light"),
 )
+HIGHEST = 1000  # pixels of a panel: tables go on for pages
 COLOURS = 200  # of a picture: flat surfaces need few
 CHROMIUM = "/usr/bin/chromium"
 MINUTES = 60_000  # as Playwright counts
@@ -145,7 +146,7 @@ def take_panels(page: Page, out: Path, panels: dict[str, str]) -> None:
     for size, scheme in (("wide", "light"), ("narrow", "dark")):
         look(page, size, scheme)
         for name, panel in panels.items():
-            save(page.locator(panel).screenshot(), out / f"{name}-{size}-{scheme}.png")
+            save(page.locator(panel).screenshot(), out / f"{name}-{size}-{scheme}.png", HIGHEST)
     look(page, "wide", "light")
 
 
@@ -171,8 +172,10 @@ def look(page: Page, size: str, scheme: str) -> None:
     page.wait_for_timeout(250)
 
 
-def save(png: bytes, path: Path) -> None:
+def save(png: bytes, path: Path, highest: int | None = None) -> None:
     picture = Image.open(io.BytesIO(png)).convert("RGB")
+    if highest:
+        picture = picture.crop((0, 0, picture.width, min(picture.height, highest)))
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 

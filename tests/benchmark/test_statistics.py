@@ -71,7 +71,7 @@ def test_a_rival_without_any_seam_is_not_beaten_by_one_with_a_seam():
 
 def test_the_overview_says_how_many_videos_have_no_value():
     one = {"value": 0.3, "missing": {"stagnant": 4}}
-    assert with_missing(one) == "0.3 (4 stagnant)"
+    assert with_missing(one) == "0.3 (4 without)"
     assert with_missing({"value": 0.3, "missing": {}}) == "0.3"
     assert with_missing({"value": None, "missing": {"stagnant": 4, "one frame": 1}}) == "stagnant"
 

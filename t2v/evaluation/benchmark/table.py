@@ -146,12 +146,11 @@ def value_of(one: Mapping[str, Any]) -> str:
 
 
 def with_missing(one: Mapping[str, Any]) -> str:
-    """The value, with the number of videos that have none and why: "0.3 (4 stagnant)"."""
+    """The value, with the number of videos that have none: "0.3 (4 without)"; `detail` says why."""
     missing = one.get("missing") or {}
     if one["value"] is None or not missing:
         return value_of(one)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in missing.items())
-    return f"{number(one['value'])} ({reasons})"
+    return f"{number(one['value'])} ({sum(missing.values())} without)"
 
 
 def with_ends(one: Mapping[str, Any]) -> str:
