@@ -114,11 +114,10 @@ def run(options: argparse.Namespace) -> int:
     plans = make_plans(options, suites, preset, prompts, num_prompts)
     # From here on torch is loaded.
     from t2v.evaluation.benchmark.command import BenchmarkOptions, run_benchmark
-    from t2v.evaluation.networks.metric_networks import NetworkFiles
+    from t2v.evaluation.networks.metric_networks import find_networks
     from t2v.evaluation.networks.raft import find_raft
 
-    networks = NetworkFiles(clip=options.clip, lpips=options.lpips, re_id=options.re_id)
-    networks.check()
+    networks = find_networks(clip=options.clip, lpips=options.lpips, re_id=options.re_id)
     if options.flow_weights:
         find_raft(options.flow_weights)
     try:

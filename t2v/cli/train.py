@@ -8,6 +8,7 @@ from t2v.cli.arguments import Commands
 from t2v.errors import ConfigError, MediaError
 from t2v.settings.conditionings import CONDITIONINGS, arm_folder, find_conditioning
 from t2v.training.options import (
+    IMAGE_LAYERS,
     check_base,
     check_batches,
     check_processes,
@@ -110,9 +111,10 @@ def run(options: argparse.Namespace) -> int:
             raise ConfigError(f"the base model of --start-from {options.start_from} is no {base}")
     if options.trained is not None and world_of(options.trained).name != world:
         raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
-    if steps.get("images") == 0 and not (options.trained and (options.trained / "images").is_dir()):
+    has_layers = options.trained is not None and (options.trained / IMAGE_LAYERS).is_dir()
+    if steps.get("images") == 0 and not has_layers:
         raise ConfigError(
-            "images=0 needs --trained FOLDER with a folder images: the layers of that stage"
+            f"images=0 needs --trained FOLDER with a folder {IMAGE_LAYERS}, of that stage"
         )
     for folder in (out, options.work):
         try:

@@ -5,6 +5,7 @@ guidance -> refiner. Every stage writes `<work>/<stage>.pt`, `.jsonl` (log) and 
 killed training continues from its last checkpoint.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,12 +31,11 @@ from t2v.training.encoders import EncodersStage, SmallCLIP, recall
 from t2v.training.export import Quality
 from t2v.training.loop import run_stage
 from t2v.training.memory_stages import ApmStage, CamStage, WorldStage
-from t2v.training.options import STEPS, BaseModelName, check_until, parse_steps
+from t2v.training.options import IMAGE_LAYERS, STEPS, BaseModelName, check_until, parse_steps
 from t2v.training.probe import Probe, ProbeStage, accuracy
 from t2v.training.refiner import RefinerStage
 from t2v.training.stage import M, Stage
 from t2v.training.warm_start import (
-    IMAGE_LAYERS,
     load_image_layers,
     save_image_layers,
     start_from,
@@ -172,14 +172,15 @@ class Recipe:
             start_from(denoiser, load_stack(trained, self.device, torch.float32))
         if not self.steps["images"] and self.training.trained is not None:
             load_image_layers(denoiser.unet, self.training.trained / IMAGE_LAYERS)
-        before = {name: tensor.clone() for name, tensor in denoiser.unet.state_dict().items()}
+        are_images_all = stages == ["images"]
+        before = deepcopy(denoiser.unet.state_dict()) if are_images_all else {}
         for name in stages:
             stage = DIFFUSION_STAGES[name](denoiser, encoders, self.steps[name])
             denoiser = self._run(stage)
             if isinstance(stage, ImagesStage):
                 probe = self.networks["probe"]
                 self.quality["images"] = image_adherence(stage, denoiser, cast(Probe, probe))
-        if stages == ["images"]:
+        if are_images_all:
             save_image_layers(denoiser.unet, before, self.training.out / IMAGE_LAYERS)
         self.networks |= {
             "unet": denoiser.unet,

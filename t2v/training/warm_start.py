@@ -17,9 +17,6 @@ from t2v.pipeline.stack import Stack
 from t2v.training.denoiser import Denoiser
 
 
-IMAGE_LAYERS = "images"  # folder of the layers that the stage of this name has changed
-
-
 def start_from(denoiser: Denoiser, stack: Stack) -> float:
     """Copies every tensor that has the same name and shape in a trained stack.
 

@@ -24,7 +24,7 @@ from t2v.evaluation.metrics.re_id import re_id
 from t2v.evaluation.networks import metric_networks
 from t2v.evaluation.networks.clip import ClipScore
 from t2v.evaluation.networks.lpips import load_lpips
-from t2v.evaluation.networks.metric_networks import NetworkFiles, measure_by_networks
+from t2v.evaluation.networks.metric_networks import find_networks, measure_by_networks
 from t2v.settings.presets import list_presets
 from tests.support.clips import pan
 from tests.support.small_networks import write_clip, write_lpips
@@ -58,7 +58,7 @@ def benchmark(tmp_path, monkeypatch):
             prompts=PROMPTS,
             plans=tuple(plans),
             flow="dis",
-            networks=networks or NetworkFiles(),
+            networks=networks or {},
             out=out,
             quick=True,
         )
@@ -173,7 +173,7 @@ def test_a_clip_that_comes_later_measures_the_videos_that_there_are(benchmark, t
     videos = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
 
     clip = write_clip(tmp_path / "tiny-clip")
-    benchmark("stability", networks=NetworkFiles(clip=clip), **wish)
+    benchmark("stability", networks=find_networks(clip=clip), **wish)
     report = read_report(out, "stability")
     values = report["metrics"]["clip_score"]["arms"]["cam"]
     assert (values["videos"], values["paper"][:6]) == (2, "32.45,")
@@ -192,20 +192,26 @@ def test_a_clip_that_comes_later_measures_the_videos_that_there_are(benchmark, t
 def test_without_the_clip_the_folder_goes_on_and_says_what_was_not_measured(benchmark, tmp_path):
     clip = write_clip(tmp_path / "tiny-clip")
     wish = {"arms": ("frozen",), "num_chunks": 3}
-    benchmark("context", num_prompts=1, networks=NetworkFiles(clip=clip), **wish)
+    benchmark("context", num_prompts=1, networks=find_networks(clip=clip), **wish)
     out = benchmark("context", num_prompts=2, **wish)
     score = read_report(out, "context")["metrics"]["clip_score"]["arms"]["frozen"]
     assert (score["videos"], score["missing"]) == (1, {"not measured": 1})
+
+
+def loaded(networks):
+    return {metric: network.load("cpu") for metric, network in networks.items()}
 
 
 def test_faces_and_lpips_measure_too(tmp_path, monkeypatch):
     trunk, heads = write_lpips(tmp_path)
     distance = load_lpips(trunk, heads)
     monkeypatch.setattr(metric_networks, "load_lpips", lambda file: distance)
-    monkeypatch.setattr(metric_networks, "FaceEmbedder", lambda: FakeFaces())
-    networks = NetworkFiles(lpips=trunk, re_id=True).load()
+    monkeypatch.setattr(metric_networks, "FaceEmbedder", FakeFaces)
+    for find in ("find_faces", "find_lpips"):
+        monkeypatch.setattr(metric_networks, find, lambda *_: None)
+    networks = find_networks(lpips=trunk, re_id=True)
     frames = pan(9, size=40)
-    measured = measure_by_networks(networks, frames, "a red star")
+    measured = measure_by_networks(loaded(networks), frames, "a red star")
     assert measured["lpips"] == distance.to_first_frame(frames)
     assert measured["re_id"] == absent("no faces")
     assert networks["lpips"].record()["name"] == "lpips-alex"
@@ -213,10 +219,10 @@ def test_faces_and_lpips_measure_too(tmp_path, monkeypatch):
 
 
 def test_a_distance_of_random_features_has_a_name_of_its_own():
-    networks = NetworkFiles(lpips=Path("random")).load()
+    networks = find_networks(lpips=Path("random"))
     assert networks.keys() == {"random_distance"}
     assert networks["random_distance"].record() == {"name": "random-feature distance", "sha256": ""}
-    measured = measure_by_networks(networks, pan(9, size=40), "a red star")
+    measured = measure_by_networks(loaded(networks), pan(9, size=40), "a red star")
     assert measured["random_distance"].value > 0
 
 
@@ -292,7 +298,7 @@ def test_given_videos_are_measured_by_networks_too(tmp_path, monkeypatch):
     job = BenchmarkOptions(
         preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True
     )
-    job = replace(job, given=(video,), networks=NetworkFiles(clip=clip))
+    job = replace(job, given=(video,), networks=find_networks(clip=clip))
     run_benchmark(job, lambda line: None)
     [row] = json.loads((tmp_path / "runs" / "report.json").read_text())["runs"].values()
     score = ClipScore(clip).measure(pan(24, size=32), "a red star").value

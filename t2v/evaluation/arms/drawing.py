@@ -47,7 +47,7 @@ DRAW: dict[str, Draw] = {
     "real-large": partial(refined.at_refined_size, draw=controls.render_real),
     "shuffled-large": partial(refined.at_refined_size, draw=controls.shuffle),
     "frozen-large": partial(refined.at_refined_size, draw=controls.freeze),
-    "upscaled": refined.upscale_preview,
+    "upscaled": partial(refined.at_refined_size, draw=refined.preview_chunks),
     **{name: partial(refined.refine_preview, blending=name) for name in BLENDINGS},
 }
 

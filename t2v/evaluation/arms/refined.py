@@ -18,15 +18,8 @@ def refine_preview(task: Task, blending: str) -> Iterator[Video]:
     yield from frames_of(refine(task.refiner(), config, preview_chunks(task)))
 
 
-def upscale_preview(task: Task) -> Iterator[Video]:
-    """What the refiner is given, at its size, by Lanczos."""
-    size = task.refiner().refined_size(task.first_chunk.shape[1:3])
-    for frames in preview_chunks(task):
-        yield resize(frames, size)
-
-
 def at_refined_size(task: Task, draw: Draw) -> Iterator[Video]:
-    """What a control draws, at the size of refined frames."""
+    """What a control draws, or the preview, at the size of refined frames: enlarged by Lanczos."""
     size = task.refiner().refined_size(task.first_chunk.shape[1:3])
     for frames in draw(replace(task, first_chunk=resize(task.first_chunk, size))):
         yield resize(frames, size)

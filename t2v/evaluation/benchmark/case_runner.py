@@ -1,7 +1,7 @@
 """Makes what a benchmark's folder lacks: first chunks, videos, measures, one file at a time."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
@@ -35,7 +35,7 @@ from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
 from t2v.evaluation.metrics.measurement import Measurement, absent
 from t2v.evaluation.metrics.video import measure_pairs, video_series
-from t2v.evaluation.networks.metric_networks import MetricNetworks, measure_by_networks
+from t2v.evaluation.networks.metric_networks import Measure, measure_by_networks
 from t2v.evaluation.samples import stream
 from t2v.events import Chunk, LatentMemory, Memory, remember
 from t2v.generator import Generator
@@ -59,7 +59,7 @@ class CaseRunner:
         refiner: loads the refiner, at most once.
         baseline: loads the preset of another model, each at most once.
         conditioned: loads the stack with another, trained way to condition, each at most once.
-        networks: measure videos as well, by metric.
+        measures: by networks, of their metrics.
     """
 
     folder: BenchmarkFolder
@@ -74,7 +74,7 @@ class CaseRunner:
     refiner: Callable[[], Refiner]
     baseline: Callable[[str], Generator]
     conditioned: Callable[[str], Stack]
-    networks: MetricNetworks = field(default_factory=dict)
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
     def make(self, case: Case, lengths: Sequence[int] = ()) -> None:
         """Makes the video of a case and measures it, as far as that has not been done.
@@ -200,7 +200,7 @@ class CaseRunner:
         self, case: Case, measured: dict[str, Any], num_frames: int | None = None
     ) -> None:
         """Adds what networks say of the first frames, where they have not been asked before."""
-        lacking = {name: one for name, one in self.networks.items() if name not in measured}
+        lacking = {name: one for name, one in self.measures.items() if name not in measured}
         if lacking:
             video = self.draw(case)[:num_frames]
             prompt = self.prompts.texts[case.prompt]

@@ -1,6 +1,6 @@
 """The work of `longtake benchmark`, after its options were checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from t2v.evaluation.benchmark.sanity import run_sanity
 from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
 from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
 from t2v.evaluation.metrics.video import protocol
-from t2v.evaluation.networks.metric_networks import NetworkFiles
+from t2v.evaluation.networks.metric_networks import MetricNetwork
 from t2v.pipeline.helios_loading import load_helios
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_stack
@@ -38,7 +38,7 @@ class BenchmarkOptions:
     plans: tuple[Plan, ...]
     flow: str  # "dis" or "raft"
     flow_weights: Path | None = None  # of RAFT
-    networks: NetworkFiles = field(default_factory=NetworkFiles)
+    networks: Mapping[str, MetricNetwork] = field(default_factory=dict)  # by their metrics
     out: Path
     quick: bool = False
     has_sanity: bool = False
@@ -54,12 +54,13 @@ def run_benchmark(options: BenchmarkOptions, tell: Callable[[str], None]) -> Non
     """
     device = "cuda" if has_gpu() else "cpu"
     flow, sizes = find_flow(options, device), sizes_of(options)
-    networks = options.networks.load(device)
+    # Before the manifest: weights that are damaged must not be what the folder keeps to.
+    measures = {metric: network.load(device) for metric, network in options.networks.items()}
     folder = BenchmarkFolder(options.out)
     measured_by = protocol(flow, sizes)
     if options.flow_weights:
         measured_by["flow_weights"] = hash_file(options.flow_weights)
-    records = {metric: network.record() for metric, network in networks.items()}
+    records = {metric: network.record() for metric, network in options.networks.items()}
     manifest = make_manifest(options.preset, options.prompts, measured_by, records)
     manifest = settle_manifest(options.out, manifest)
     folder.delete_parts()
@@ -71,14 +72,20 @@ def run_benchmark(options: BenchmarkOptions, tell: Callable[[str], None]) -> Non
             refines = any(ARMS[arm].refined for plan in options.plans for arm in plan.arms)
             stack = load_any(options.preset, refine=refines)
             return new_case_runner(
-                folder, options.preset, stack, options.prompts, flow, sizes, networks
+                folder, options.preset, stack, options.prompts, flow, sizes, measures
             )
 
         run_suites(
-            options.plans, folder, load, manifest, networks=networks, quick=options.quick, tell=tell
+            options.plans,
+            folder,
+            load,
+            manifest,
+            networks=measures,
+            quick=options.quick,
+            tell=tell,
         )
     if options.given:
-        measure_external(options.given, folder, flow, sizes, networks, manifest["protocol"])
+        measure_external(options.given, folder, flow, sizes, measures, manifest["protocol"])
         tell(f"runs: {folder.path / 'runs' / 'table.md'}")
 
 

@@ -15,11 +15,10 @@ from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.slices import xt_picture
 from t2v.evaluation.metrics.video import measure_video
-from t2v.evaluation.networks.metric_networks import MetricNetworks, measure_by_networks
+from t2v.evaluation.networks.metric_networks import Measure, measure_by_networks
 
 
 SHOWN = (*SEAMS, *WARPS, *MOTION, "drift_colour")
-BY_NETWORKS = ("clip_score", "lpips", "random_distance", "re_id")
 FOLDER = "runs"
 
 
@@ -44,7 +43,7 @@ def measure_external(
     folder: BenchmarkFolder,
     flow: FlowBackend,
     sizes: Sizes,
-    networks: MetricNetworks,
+    measures: Mapping[str, Measure],
     protocol: Mapping[str, Any],
 ) -> None:
     """Measures each video, and writes runs/report.json, runs/table.md and their slices."""
@@ -53,7 +52,7 @@ def measure_external(
     for video in videos:
         frames = video.read()
         measured = measure_video(frames, boundaries=video.boundaries, flow=flow, sizes=sizes)
-        measured |= measure_by_networks(networks, frames, video.prompt)
+        measured |= measure_by_networks(measures, frames, video.prompt)
         rows[video.name] = {
             "prompt": video.prompt,
             "note": video.note,
@@ -65,10 +64,10 @@ def measure_external(
             out / "xt" / f"{video.name}.png", beside([("", picture)], title(video.prompt))
         )
     write_values(out / "report.json", {"protocol": dict(protocol), "runs": rows})
-    write_text(out / "table.md", format_runs(rows))
+    write_text(out / "table.md", format_runs(rows, (*SHOWN, *measures)))
 
 
-def format_runs(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def format_runs(rows: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> str:
     """A column for each run: they share no prompts, so they have no intervals."""
     lines = [
         "# Runs",
@@ -81,8 +80,7 @@ def format_runs(rows: Mapping[str, Mapping[str, Any]]) -> str:
         row("frames", *(one["num_frames"] for one in rows.values())),
         row("note", *(one["note"] for one in rows.values())),
     ]
-    measured = next(iter(rows.values()))["measures"] if rows else {}
-    for name in (*SHOWN, *(name for name in BY_NETWORKS if name in measured)):
+    for name in shown:
         cells = []
         for one in rows.values():
             value = one["measures"][name]

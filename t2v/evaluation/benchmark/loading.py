@@ -1,5 +1,6 @@
 """Loads what makes the videos of a benchmark: the stack, and what is known of its prompts."""
 
+from collections.abc import Mapping
 from functools import cache
 
 from t2v.errors import CheckpointError, ConfigError
@@ -8,7 +9,7 @@ from t2v.evaluation.benchmark.folder import BenchmarkFolder
 from t2v.evaluation.benchmark.plan import Prompts
 from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import Sizes
-from t2v.evaluation.networks.metric_networks import MetricNetworks
+from t2v.evaluation.networks.metric_networks import Measure
 from t2v.evaluation.report import load_probe
 from t2v.evaluation.samples import held_out_scenes
 from t2v.generator import Generator
@@ -30,7 +31,7 @@ def new_case_runner(
     prompts: Prompts,
     flow: FlowBackend,
     sizes: Sizes,
-    networks: MetricNetworks,
+    measures: Mapping[str, Measure],
 ) -> CaseRunner:
     """A runner for a stack, with the world that it was trained on if there is one."""
     world = world_of(preset.weights_folder) if world_name(preset.weights_folder) else None
@@ -48,7 +49,7 @@ def new_case_runner(
         refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
         baseline=cache(Generator.load),
         conditioned=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
-        networks=networks,
+        measures=measures,
     )
 
 

@@ -45,7 +45,7 @@ class ClipScore:
 
         from open_clip import CLIP, SimpleTokenizer
 
-        self.name, self.weights = folder.name, weights
+        self.name = folder.name
         self._device = torch.device(device)
         self._model = CLIP(**model)
         load_tensors(self._model, tensors, weights)

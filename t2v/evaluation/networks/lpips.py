@@ -17,6 +17,7 @@ from t2v.weights.safe_load import read_tensors
 
 
 EXTRA = "metrics"
+LPIPS_NAME, RANDOM_NAME = "lpips-alex", "random-feature distance"
 TRUNK_SOURCE = (
     "it is torchvision's AlexNet_Weights.IMAGENET1K_V1: `curl -O "
     "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth`"
@@ -101,7 +102,7 @@ def load_lpips(trunk_file: Path, heads_file: Path | None = None) -> PerceptualDi
     for name, tensor in heads.items():  # "lin0.model.1.weight", (1, channels, 1, 1)
         layer = name.removesuffix(".model.1.weight").removeprefix("lin")
         tensors[f"heads.{layer}"] = tensor.flatten()
-    network = PerceptualDistance("lpips-alex")
+    network = PerceptualDistance(LPIPS_NAME)
     load_tensors(network, tensors, trunk_file)
     return network
 
@@ -123,7 +124,7 @@ def random_feature_distance(seed: int = 0) -> PerceptualDistance:
     """The distance between features of a random AlexNet: no LPIPS, and never to be called so."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = PerceptualDistance("random-feature distance")
+        network = PerceptualDistance(RANDOM_NAME)
     return network.requires_grad_(False).eval()
 
 
