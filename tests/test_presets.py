@@ -108,6 +108,7 @@ def test_a_default_out_of_range_is_reported_with_the_range(write):
         ("examples", '"a red star"'),
         ("examples", "[]"),
         ("defaults", "3"),
+        ("conditioning", '"sum"'),
     ],
 )
 def test_a_value_of_the_wrong_type_is_reported(write, key, value):

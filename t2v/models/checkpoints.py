@@ -3,15 +3,17 @@
 Weights load completely or not at all: names and shapes are compared before the model changes.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from t2v.errors import CheckpointError
+from t2v.models.eight_bit_files import pack, unpack
 
 
 MAX_FILE_BYTES = 16 * 2**20
@@ -42,19 +44,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for file in files:
         try:
-            tensors = load_file(file)
-        except (SafetensorError, OSError) as error:
+            tensors = unpack(load_file(file))
+        except (SafetensorError, OSError, CheckpointError) as error:
             raise CheckpointError(f"{file} cannot be read: {error}") from error
         check_finite(tensors, file)
         weights |= tensors
     return weights
 
 
+def count_weights(folder: Path) -> int:
+    """Counts the numbers in a folder of safetensors files, from their headers."""
+    count = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as tensors:
+            count += sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())
+    return count
+
+
 def save_weights(model: nn.Module, folder: Path, dtype: torch.dtype | None = None) -> None:
     """Writes the weights as files of at most 16 MB, which every file host takes.
 
     Args:
-        dtype: what floating-point weights are stored as; the model's own by default.
+        dtype: what floating-point weights are stored as; the model's own by default, and with int8
+            as `eight_bit_files` packs them.
     """
     write_weights(model.state_dict().items(), folder, dtype, max_file_bytes=MAX_FILE_BYTES)
 
@@ -69,7 +81,8 @@ def write_weights(
     """Writes tensors by name as `load_weights` reads them. Holds one file's tensors at a time.
 
     Args:
-        dtype: what floating-point weights are stored as; their own by default.
+        dtype: what floating-point weights are stored as; their own by default, and with int8 as
+            `eight_bit_files` packs them.
         max_file_bytes: of one file; only a single larger tensor makes a larger one.
 
     Raises:
@@ -81,20 +94,31 @@ def write_weights(
     shard: dict[str, Tensor] = {}
     num_bytes = num_files = 0
     for key, tensor in weights:
-        tensor = _stored(key, tensor, dtype)
-        if shard and num_bytes + tensor.nbytes > max_file_bytes:
+        stored = _stored(key, tensor, dtype)
+        stored_bytes = sum(part.nbytes for part in stored.values())
+        if shard and num_bytes + stored_bytes > max_file_bytes:
             save_file(shard, folder / f"{num_files:03d}.safetensors")
             shard, num_bytes, num_files = {}, 0, num_files + 1
-        shard[key] = tensor
-        num_bytes += tensor.nbytes
+        shard |= stored
+        num_bytes += stored_bytes
     save_file(shard, folder / f"{num_files:03d}.safetensors")
 
 
-def _stored(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    stored = tensor.to("cpu", dtype if tensor.is_floating_point() else None).contiguous()
-    if stored.dtype != tensor.dtype and not stored.isfinite().all() and tensor.isfinite().all():
-        raise CheckpointError(f"{key} has values that {stored.dtype} cannot hold; use bfloat16")
-    return stored
+def _stored(key: str, tensor: Tensor, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """The tensors of a file that hold one weight."""
+    if dtype == torch.int8:
+        parts = pack(key, tensor.detach().cpu())
+    else:
+        parts = {key: tensor.to("cpu", dtype if tensor.is_floating_point() else None)}
+    parts = {name: part.contiguous() for name, part in parts.items()}
+    is_changed = any(part.dtype != tensor.dtype for part in parts.values())
+    if is_changed and not _all_finite(parts.values()) and tensor.isfinite().all():
+        raise CheckpointError(f"{key} has values that {dtype} cannot hold; use bfloat16")
+    return parts
+
+
+def _all_finite(tensors: Iterable[Tensor]) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def check_finite(weights: Mapping[str, Tensor], file: Path) -> None:

@@ -69,6 +69,15 @@ class MaskedFrames(KnownFrames):
         return super().spread(encoded, num_frames)
 
 
+class NoFrames(KnownFrames):
+    """Nothing is known: the base model alone, trained for as long as its rivals."""
+
+    def spread(
+        self, encoded: Float[Tensor, "e d k h w"], num_frames: int
+    ) -> Float[Tensor, "e d f h w"]:
+        return super().spread(torch.zeros_like(encoded), num_frames)
+
+
 class RepeatedFrame(KnownFrames):
     """The kind of I2VGen-XL, SVD and DynamiCrafter: the frame that the chunk begins with, for all.
 

@@ -1,7 +1,7 @@
 """A stack with another way to condition chunks: made untrained, saved, and loaded.
 
-An arm's folder holds what differs from the weights that it began with, in half precision, and a
-record of its training (`arm.json`).
+An arm's folder holds what differs from the weights that it began with, in 8 bits, and a record of
+its training (`arm.json`).
 """
 
 import json
@@ -18,7 +18,7 @@ from t2v.atomic import atomic_write
 from t2v.errors import CheckpointError
 from t2v.models.cam import FeatureExtractor
 from t2v.models.checkpoints import MAX_FILE_BYTES, check_fit, read_weights, write_weights
-from t2v.models.known_frames import KnownFrames, MaskedFrames, RepeatedFrame
+from t2v.models.known_frames import KnownFrames, MaskedFrames, NoFrames, RepeatedFrame
 from t2v.models.networks import read_json
 from t2v.models.streaming_unet import StreamingUNet
 from t2v.models.video_unet import ENCODER_PARTS
@@ -28,7 +28,12 @@ from t2v.settings.presets import Preset
 from t2v.weight_hashes import hash_weights
 
 
-KNOWN_FRAMES = {"latents": KnownFrames, "masked": MaskedFrames, "repeated": RepeatedFrame}
+KNOWN_FRAMES = {
+    "latents": KnownFrames,
+    "masked": MaskedFrames,
+    "none": NoFrames,
+    "repeated": RepeatedFrame,
+}
 INJECTOR = "injector"  # in the names of a UNet's parameters
 
 
@@ -85,7 +90,7 @@ def save_arm(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).unlink(missing_ok=True)
-    write_weights(differing(stack, base), folder, torch.float16, max_file_bytes=MAX_FILE_BYTES)
+    write_weights(differing(stack, base), folder, torch.int8, max_file_bytes=MAX_FILE_BYTES)
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     record = record | {"megabytes": round(size / 1e6, 1), "base": base_of(preset)}
     with atomic_write(folder / RECORD) as part:

@@ -10,6 +10,7 @@ from torch import nn
 from t2v.models.apm import AnchorTokens
 from t2v.models.autoencoder import FrameAutoencoder
 from t2v.models.cam import CamExtractor
+from t2v.models.checkpoints import count_weights
 from t2v.models.encoders import ImageEncoder, OpenClipImageEncoder
 from t2v.models.networks import (
     ClipText,
@@ -22,10 +23,12 @@ from t2v.models.networks import (
 from t2v.models.streaming_base import StreamingBase
 from t2v.models.video_unet import VideoUNet
 from t2v.pipeline.acceleration import accelerate
+from t2v.pipeline.arms import load_arm
 from t2v.pipeline.offload import Offloader
 from t2v.pipeline.stack import Stack
 from t2v.pipeline.vram_estimate import choose_profile, describe_choice, predict_peaks
 from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
+from t2v.settings.conditionings import arm_folder
 from t2v.settings.memory_profiles import check_profile
 from t2v.settings.presets import Preset
 
@@ -61,6 +64,9 @@ def load_stack(
     for name, network in networks.items():
         load_network(network, folder / name, "cpu", dtype)
     stack = new_stack(preset, networks, sizes, acceleration)
+    if preset.conditioning is not None:
+        stack = load_arm(stack, preset, arm_folder(preset.conditioning))
+        networks |= {"unet": stack.unet, "extractor": stack.extractor}
     offloader: Offloader | None = None
     notices: tuple[str, ...] = ()
     if device.type != "cpu" or memory is not None:
@@ -103,9 +109,8 @@ def refiner_size(preset: Preset, stack: Stack) -> tuple[int, int]:
     settings, itemsize = preset.find_refiner(), stack.unet.dtype.itemsize
     channels, scale = stack.latent_shape()[0], stack.autoencoder.downsampling
     height, width = (-(-side // scale) for side in settings.frame_size)
-    files = preset.refiner_folder.glob("*.safetensors")
     latents = settings.chunking.chunk_frames * channels * height * width * itemsize
-    return sum(file.stat().st_size for file in files), latents
+    return count_weights(preset.refiner_folder) * itemsize, latents
 
 
 def place_stack(

@@ -23,28 +23,44 @@ class Conditioning:
         injector: of the UNet: "attention" and "add" act on the skips, "concat" on the input.
         extractor: "copy": features of a copy of the UNet's encoder, which sees the noisy latents;
             "blind": such a copy that sees zeros instead; "latents": the known frames themselves;
-            "masked": the same, some of them hidden in training; "repeated": one, for all frames.
+            "masked": the same, some of them hidden in training; "none": all of them hidden;
+            "repeated": one, for all frames.
     """
 
     injector: Literal["attention", "add", "concat"]
-    extractor: Literal["copy", "blind", "latents", "masked", "repeated"]
+    extractor: Literal["copy", "blind", "latents", "masked", "none", "repeated"]
 
 
-CONDITIONINGS: dict[str, Conditioning] = {
+ConditioningName = Literal[
+    "cam",
+    "add-cond",
+    "conc-cond",
+    "sparse-cond",
+    "masked-frames",
+    "repeated-frame",
+    "no-cond",
+]
+CONDITIONINGS: dict[ConditioningName, Conditioning] = {
     "cam": Conditioning("attention", "copy"),
     "add-cond": Conditioning("add", "copy"),
     "conc-cond": Conditioning("concat", "latents"),
     "sparse-cond": Conditioning("add", "blind"),
     "masked-frames": Conditioning("concat", "masked"),
     "repeated-frame": Conditioning("concat", "repeated"),
+    "no-cond": Conditioning("concat", "none"),
 }
 
 
 def find_conditioning(name: str) -> Conditioning:
-    """Raises ConfigError if there is no such way to condition."""
-    if name not in CONDITIONINGS:
-        raise ConfigError(f"--arm must be one of {', '.join(CONDITIONINGS)}, got {name!r}")
-    return CONDITIONINGS[name]
+    """The way to condition of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for known, conditioning in CONDITIONINGS.items():
+        if name == known:
+            return conditioning
+    raise ConfigError(f"--arm must be one of {', '.join(CONDITIONINGS)}, got {name!r}")
 
 
 def arm_folder(name: str) -> Path:

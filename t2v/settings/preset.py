@@ -11,6 +11,7 @@ from t2v.errors import CheckpointError, ConfigError, PresetError
 from t2v.resources import bundled, home
 from t2v.settings.bases import BASES, Base, BaseName
 from t2v.settings.chunking import PAPER_CHUNKING, Chunking
+from t2v.settings.conditionings import CONDITIONINGS, ConditioningName, is_trained
 from t2v.settings.config import GenerationConfig, RefinerSettings
 from t2v.settings.declaration import settings_of
 from t2v.settings.model_files import draws_image_first, missing_file
@@ -58,6 +59,10 @@ class Preset:
     sources: SkipValidation[tuple[WeightSource, ...]] = ()
     # options of `longtake train` that make the weights, where they are not published
     training: Annotated[str, Field(description="options of `longtake train`")] = ""
+    # another way to condition chunks than the CAM: weights of `longtake train --arm`, on top
+    conditioning: Annotated[
+        ConditioningName | None, Field(description=f"one of {', '.join(CONDITIONINGS)}")
+    ] = None
     needs_gpu: Switch = False  # without one it is too slow to wait for
     # what a visitor should know before writing a prompt, one or two short sentences
     hint: Annotated[str, Field(description="text")] = ""
@@ -115,12 +120,21 @@ class Preset:
         if self.abilities.needed:
             return self._unavailable_files
         if (self.weights_folder / "unet").is_dir():
-            return None
+            return self._unavailable_conditioning
         if self.download_command:
             return f"Its weights are not installed; `{self.download_command}` gets them."
         if self.train_command:
             return f"Its weights are not bundled; `{self.train_command}` trains them."
         return f"Its weights are not in {self.weights}; docs/weights.md says how to get them."
+
+    @property
+    def _unavailable_conditioning(self) -> str | None:
+        if self.conditioning is None or is_trained(self.conditioning):
+            return None
+        return (
+            f"Its conditioning, {self.conditioning}, is not trained; "
+            f"`longtake train --arm {self.conditioning}` trains it."
+        )
 
     @property
     def _unavailable_files(self) -> str | None:

@@ -23,7 +23,7 @@ def export(
     tokenizer: PreTrainedTokenizerFast | None,
     quality: Quality,
 ) -> None:
-    """Writes half-precision safetensors and a config for every network, in a folder each."""
+    """Writes safetensors of 8 bits and a config for every network, in a folder each."""
     for name, network in networks.items():
         write_network(network, out / name)
     if tokenizer is not None:
@@ -34,8 +34,8 @@ def export(
 
 
 def write_network(network: nn.Module, folder: Path) -> None:
-    """Writes half-precision weights, and the config of a network that has one."""
-    save_weights(network, folder, torch.float16)
+    """Writes weights of 8 bits, and the config of a network that has one."""
+    save_weights(network, folder, torch.int8)
     config = getattr(network, "config", None)
     if config is None:
         return

@@ -23,6 +23,7 @@ TRAINED_RIVALS = (
     "sparse-cond",
     "masked-frames",
     "repeated-frame",
+    "no-cond",
 )  # trained by `longtake train --arm`
 SEAMS = ("scuts", "scuts_boundary", "seam_ratio", "warp_seam_ratio", "flow_seam_ratio")
 WARPS = ("mawe_code", "mawe_ratio", "mawe_text", "warp_error")
