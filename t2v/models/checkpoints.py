@@ -57,7 +57,8 @@ def count_weights(folder: Path) -> int:
     count = 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="pt") as tensors:
-            count += sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())
+            keys = list(tensors.keys())
+            count += sum(math.prod(tensors.get_slice(key).get_shape()) for key in keys)
     return count
 
 
