@@ -21,6 +21,7 @@ from t2v.models.autoencoder import FrameAutoencoder
 from t2v.models.checkpoints import load_weights
 from t2v.models.networks import read_json
 from t2v.pipeline.loading import load_stack
+from t2v.pipeline.refiner_loading import load_refiner
 from t2v.settings.presets import find_preset, named_preset
 from t2v.training.autoencoder import AutoencoderStage, psnr, standardise
 from t2v.training.base_stages import ClipsStage, ImagesStage, image_adherence
@@ -39,6 +40,7 @@ from t2v.training.warm_start import (
     load_image_layers,
     save_image_layers,
     start_from,
+    weights_of,
 )
 from t2v.worlds.world import World
 
@@ -169,7 +171,7 @@ class Recipe:
         denoiser = Denoiser(self.world, self.training.base).to(self.device)
         if self.training.start_from is not None:
             trained = find_preset(self.training.start_from)
-            start_from(denoiser, load_stack(trained, self.device, torch.float32))
+            start_from(denoiser, weights_of(load_stack(trained, self.device, torch.float32)))
         if not self.steps["images"] and self.training.trained is not None:
             load_image_layers(denoiser.unet, self.training.trained / IMAGE_LAYERS)
         are_images_all = stages == ["images"]
@@ -193,6 +195,10 @@ class Recipe:
         if settings is None:
             raise ConfigError("the shapes preset has no refiner")
         stage = RefinerStage(encoders, self.steps["refiner"], settings)
+        if self.training.start_from is not None:
+            trained = find_preset(self.training.start_from)
+            if not trained.refiner_unavailable:
+                start_from(stage.model, load_refiner(trained, self.device).unet.state_dict())
         self.networks["refiner"] = self._run(stage)
 
 

@@ -8,34 +8,37 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from t2v.errors import CheckpointError
 from t2v.models.checkpoints import MAX_FILE_BYTES, read_weights, write_weights
 from t2v.models.streaming_base import StreamingBase
 from t2v.pipeline.stack import Stack
-from t2v.training.denoiser import Denoiser
 
 
-def start_from(denoiser: Denoiser, stack: Stack) -> float:
-    """Copies every tensor that has the same name and shape in a trained stack.
-
-    Returns:
-        The share of the denoiser's parameters that were copied, from 0 to 1.
-    """
-    trained = {
+def weights_of(stack: Stack) -> dict[str, Tensor]:
+    """The weights of a stack by their names in a `Denoiser`."""
+    return {
         f"{part}.{name}": tensor
         for part in ("unet", "extractor", "anchor_tokens")
         for name, tensor in getattr(stack, part).state_dict().items()
     }
-    own = denoiser.state_dict()
+
+
+def start_from(network: nn.Module, trained: Mapping[str, Tensor]) -> float:
+    """Copies every trained tensor that has the same name and shape in a network.
+
+    Returns:
+        The share of the network's parameters that were copied, from 0 to 1.
+    """
+    own = network.state_dict()
     copied = {
         name: tensor
         for name, tensor in trained.items()
         if name in own and own[name].shape == tensor.shape
     }
-    denoiser.load_state_dict(copied, strict=False)
-    parameters = dict(denoiser.named_parameters())
+    network.load_state_dict(copied, strict=False)
+    parameters = dict(network.named_parameters())
     total = sum(parameter.numel() for parameter in parameters.values())
     return sum(parameters[name].numel() for name in copied if name in parameters) / total
 
