@@ -11,13 +11,11 @@ there, and is named. benchmarks/authors.py says what the authors' way is.
 import argparse
 import json
 import platform
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks import authors
+from benchmarks.clock import Clock
 from benchmarks.helios import HELIOS_PLANS, measure_helios
 from benchmarks.sizes import new_refiner, new_stack
 from t2v.events import Chunk
@@ -60,52 +59,6 @@ PLANS = {
     "cpu": Plan("middle", (128, 128), (144, 144), 2, 2, rounds=3, minutes=2.0),
 }
 VARIANTS = ("sdpa", "xformers", "channels_last", "compiled")  # of our way, one on top of sdpa each
-
-
-@dataclass
-class Clock:
-    """Measures as long as there is time.
-
-    On a CPU it counts the seconds that all cores worked for this process, so that other programs
-    do not count.
-    """
-
-    device: torch.device
-    minutes: float
-    began: float = 0.0
-    skipped: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.began = self.now()
-
-    def now(self) -> float:
-        if self.device.type != "cuda":
-            return time.process_time()
-        torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-    def seconds(self, work: Callable[[], object]) -> float:
-        began = self.now()
-        work()
-        return self.now() - began
-
-    def is_over(self, what: str) -> bool:
-        """Whether there is no time for more; then notes what is left out."""
-        is_over = self.now() - self.began >= 60 * self.minutes
-        if is_over:
-            self.skipped.append(f"{what}: no time left")
-        return is_over
-
-    def in_turns(
-        self, work: dict[str, Callable[[], object]], rounds: int
-    ) -> dict[str, float | None]:
-        """Median seconds of every work; A B C A B C ..., the first round warms up."""
-        seconds: dict[str, list[float]] = {name: [] for name in work}
-        for turn in range(rounds + 1):
-            for name, do in work.items():
-                if not self.is_over(f"{name}, round {turn}"):
-                    seconds[name].append(self.seconds(do))
-        return {name: statistics.median(all_[1:] or [0]) or None for name, all_ in seconds.items()}
 
 
 def main() -> None:

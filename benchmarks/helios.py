@@ -13,6 +13,7 @@ from diffusers.models import AutoencoderKLWan, HeliosTransformer3DModel
 from torch import Tensor, nn
 from transformers import UMT5Config, UMT5EncoderModel
 
+from benchmarks.clock import Clock
 from t2v.events import Chunk, LatentMemory
 from t2v.models.encoders import Umt5TextEncoder
 from t2v.models.helios_attention import use_prepared_text
@@ -88,12 +89,8 @@ class AnyPrompt(Umt5TextEncoder):
         return 0
 
 
-def measure_helios(plan: HeliosPlan, clock: Any) -> dict[str, float | None]:
-    """Seconds of a chunk, of the first picture and of a change of the prompt; GB at most.
-
-    Args:
-        clock: a Clock of `benchmarks.gpu`.
-    """
+def measure_helios(plan: HeliosPlan, clock: Clock) -> dict[str, float | None]:
+    """Seconds of a chunk, of the first picture and of a change of the prompt; GB at most."""
     names = ["helios_chunk_3_steps", "helios_chunk_6_steps", "helios_frames_per_second"]
     names += ["helios_first_chunk", "helios_prompt_change", "helios_peak_gb_33_frames"]
     names += [f"helios_peak_gb_{33 * plan.most_chunks}_frames"]

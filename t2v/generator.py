@@ -9,12 +9,10 @@
 Nothing here loads torch before `Generator.load` is called.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
-from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,7 @@ from t2v.events import (
     ResumeState,
     Start,
 )
-from t2v.pipeline.interleave import Events, interleave
+from t2v.pipeline.interleave import Events, interleave, refine_afterwards
 from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
 from t2v.settings.config import SETTINGS, GenerationConfig
 from t2v.settings.declaration import settings_of
@@ -206,7 +204,7 @@ class Generator:
             return preview
         refiner = self._refiner()
         if config.blending == "joint":
-            return _refine_afterwards(preview, partial(refiner, config), resume)
+            return refine_afterwards(preview, partial(refiner, config), resume)
 
         def refine(frames: Iterable[Frames]) -> Events:
             return refiner(config, frames, resume.refiner if resume else None)
@@ -302,23 +300,3 @@ def stream_function(generator: Generator) -> StreamFn:
         return generator.stream(config, resume=resume, start=start)
 
     return stream
-
-
-def _refine_afterwards(
-    preview: Events,
-    refine: Callable[[Iterable[Frames], RefinerState | None], Events],
-    resume: ResumeState | None,
-) -> Events:
-    """Yields the whole preview, then the refined video, from its first frame."""
-    drawn: deque[Frames] = deque()
-    for event in preview:
-        if isinstance(event, Chunk):
-            drawn.append(event.frames)
-        yield event
-
-    def take() -> Iterator[Frames]:
-        while drawn:
-            yield drawn.popleft()
-
-    before = resume.read_frames(0) if resume else iter(())
-    yield from refine(chain(before, take()), None)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks import authors, gpu, helios, training
+from benchmarks.clock import Clock
 from t2v.events import Chunk
 from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.config import GenerationConfig
@@ -45,13 +46,13 @@ def test_the_authors_refine_with_black_bars():
 
 
 def test_skipped_measurements_are_listed():
-    clock = gpu.Clock(torch.device("cpu"), minutes=0)
+    clock = Clock(torch.device("cpu"), minutes=0)
     assert clock.in_turns({"work": lambda: pytest.fail("it ran")}, rounds=1) == {"work": None}
     assert clock.skipped == ["work, round 0: no time left", "work, round 1: no time left"]
 
 
 def test_helios_is_measured_too():
-    clock = gpu.Clock(torch.device("cpu"), minutes=9)
+    clock = Clock(torch.device("cpu"), minutes=9)
     result = helios.measure_helios(replace(helios.HELIOS_PLANS["cpu"], rounds=1), clock)
     assert clock.skipped == []
     assert all(value > 0 for value in result.values())
@@ -60,7 +61,7 @@ def test_helios_is_measured_too():
 
 
 def test_helios_without_time_is_named_and_not_measured():
-    clock = gpu.Clock(torch.device("cpu"), minutes=0)
+    clock = Clock(torch.device("cpu"), minutes=0)
     result = helios.measure_helios(helios.HELIOS_PLANS["cpu"], clock)
     assert set(result.values()) == {None}
     assert clock.skipped == ["helios: no time left"]
@@ -110,7 +111,7 @@ def test_every_stage_of_the_recipe_is_measured(monkeypatch, world):
 @pytest.mark.slow
 def test_the_small_form_measures_both_ways():
     plan = replace(gpu.PLANS["cpu"], num_steps=1, num_refiner_steps=1, rounds=1, minutes=10)
-    result = gpu.measure(plan, torch.device("cpu"), gpu.Clock(torch.device("cpu"), plan.minutes))
+    result = gpu.measure(plan, torch.device("cpu"), Clock(torch.device("cpu"), plan.minutes))
     assert not result["skipped"]
     for name in ("base_ratio", "refine_ratio", "first_segment"):
         assert result[name] > 0

@@ -1,15 +1,16 @@
-"""Interleaves two videos on one device: the preview and the refined video.
+"""Draws and refines a video on one device: the refiner follows the preview, or comes after it.
 
-The preview runs until it has the frames of a refined chunk, so that is how far it is ahead. Then
-that chunk is refined without a break. So the refined video follows at the distance of one of its
-chunks, however fast the machine is, and never more than one chunk's frames wait. Networks are
-loaded and offloaded only between chunks.
+Interleaved, the preview runs until it has the frames of a refined chunk, so that is how far it is
+ahead. Then that chunk is refined without a break. So the refined video follows at the distance of
+one of its chunks, however fast the machine is, and never more than one chunk's frames wait.
+Networks are loaded and offloaded only between chunks.
 """
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain
 
-from t2v.events import Chunk, Event, Frames, ResumeState
+from t2v.events import Chunk, Event, Frames, RefinerState, ResumeState
 from t2v.settings.chunking import PAPER_CHUNKING, Chunking
 from t2v.settings.config import RefinerSettings
 
@@ -76,3 +77,23 @@ def _refined_before(start: ResumeState | None) -> tuple[int, int]:
     if start is None or start.refiner is None:
         return 0, 0
     return start.refiner.num_frames, start.refiner.num_chunks
+
+
+def refine_afterwards(
+    preview: Events,
+    refine: Callable[[Iterable[Frames], RefinerState | None], Events],
+    resume: ResumeState | None,
+) -> Events:
+    """Yields the whole preview, then the refined video, from its first frame."""
+    drawn: deque[Frames] = deque()
+    for event in preview:
+        if isinstance(event, Chunk):
+            drawn.append(event.frames)
+        yield event
+
+    def take() -> Iterator[Frames]:
+        while drawn:
+            yield drawn.popleft()
+
+    before = resume.read_frames(0) if resume else iter(())
+    yield from refine(chain(before, take()), None)
