@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from t2v.cli import main
-from t2v.errors import CheckpointError, ConfigError
+from t2v.errors import ConfigError
 from t2v.events import Chunk
 from t2v.models.autoencoder import to_pixels
 from t2v.models.checkpoints import load_weights, read_weights
@@ -36,12 +35,7 @@ from t2v.training.diffusion import Noised
 from t2v.training.probe import Probe, ProbeStage
 from t2v.training.processes import num_training_processes
 from t2v.training.recipe import STEPS, training_steps
-from t2v.training.warm_start import (
-    load_image_layers,
-    save_image_layers,
-    start_from,
-    weights_of,
-)
+from t2v.training.warm_start import start_from, weights_of
 from t2v.worlds import find_world, world_of
 from tests.support.small_batches import make_batches_small
 
@@ -255,34 +249,15 @@ def test_a_refiner_begins_with_that_of_the_other_world(tmp_path, monkeypatch):
     assert differing == {"conv_in.weight", "conv_out.weight", "conv_out.bias"}
 
 
-def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out():
-    steps, _ = training_steps(["clips=0", "cam=0", "apm=0"], None)
-    assert (steps["clips"], steps["cam"], steps["apm"]) == (0, 0, 0)
-    with pytest.raises(ConfigError, match="N may be 0 for images, clips, cam, apm; got 'world=0'"):
-        training_steps(["world=0"], None)
-
-
-def test_only_the_layers_that_images_have_changed_are_written_and_taken_over(tmp_path):
-    base, other = Denoiser(WORLD).unet, Denoiser(WORLD).unet
-    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
-    with torch.no_grad():
-        base.conv_out.bias += 0.5
-    save_image_layers(base, before, tmp_path / "images")
-    [file] = (tmp_path / "images").iterdir()
-    assert load_file(file).keys() == {"conv_out.bias"}
-    untouched = other.conv_in.weight.clone()
-    load_image_layers(other, tmp_path / "images")
-    assert torch.allclose(other.conv_out.bias, base.conv_out.bias, atol=1e-3)
-    assert torch.equal(other.conv_in.weight, untouched)
-    with pytest.raises(CheckpointError, match="does not fit StreamingUNet"):
-        load_image_layers(Denoiser(find_world("storybook")).unet, tmp_path / "images")
-
-
-def test_images_are_left_out_only_with_their_layers(tmp_path, capsys):
-    options = ["--out", str(tmp_path), "--work", str(tmp_path), "--steps", "images=0"]
-    for more in ([], ["--trained", str(bundled() / "assets" / "shapes")]):
-        assert main(["train", *options, *more]) == 2
-        assert "images=0 needs --trained FOLDER" in capsys.readouterr().err
+def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out(tmp_path, capsys):
+    names = ["images", "clips", "cam", "apm", "world", "guidance"]
+    steps, _ = training_steps([f"{name}=0" for name in names], None)
+    assert [steps[name] for name in names] == [0] * 6
+    with pytest.raises(ConfigError, match=f"N may be 0 for {', '.join(names)}; got 'probe=0'"):
+        training_steps(["probe=0"], None)
+    options = ["--out", str(tmp_path), "--work", str(tmp_path), "--steps", "images=0", "cam=0"]
+    assert main(["train", *options]) == 2
+    assert "images=0 cam=0 needs --start-from PRESET" in capsys.readouterr().err
 
 
 def test_adherence_of_images_is_right_where_the_drawn_image_is_the_scene(stack, monkeypatch):

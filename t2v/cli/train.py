@@ -8,7 +8,6 @@ from t2v.cli.arguments import Commands
 from t2v.errors import ConfigError, MediaError
 from t2v.settings.conditionings import CONDITIONINGS, arm_folder, find_conditioning
 from t2v.training.options import (
-    IMAGE_LAYERS,
     check_base,
     check_batches,
     check_processes,
@@ -41,7 +40,7 @@ def add(commands: Commands) -> None:
         "--start-from",
         metavar="PRESET",
         help="The embedded preset whose weights the denoiser begins with, wherever its layers have "
-        "the same size; clips=0 cam=0 apm=0 then leave out the stages that add those layers.",
+        "the same size; images=0 clips=0 cam=0 apm=0 then leave out what they have learnt already.",
     )
     command.add_argument(
         "--trained",
@@ -111,11 +110,9 @@ def run(options: argparse.Namespace) -> int:
             raise ConfigError(f"the base model of --start-from {options.start_from} is no {base}")
     if options.trained is not None and world_of(options.trained).name != world:
         raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
-    has_layers = options.trained is not None and (options.trained / IMAGE_LAYERS).is_dir()
-    if steps.get("images") == 0 and not has_layers:
-        raise ConfigError(
-            f"images=0 needs --trained FOLDER with a folder {IMAGE_LAYERS}, of that stage"
-        )
+    left_out = [f"{name}=0" for name, number in steps.items() if not number]
+    if left_out and options.start_from is None:
+        raise ConfigError(f"{' '.join(left_out)} needs --start-from PRESET, which has learnt that")
     for folder in (out, options.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)

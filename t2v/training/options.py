@@ -20,8 +20,8 @@ STEPS = {
     "guidance": 560,
     "refiner": 1700,
 }
-IMAGE_LAYERS = "images"  # folder of the layers that the stage of this name has changed
-SKIPPABLE = ("images", "clips", "cam", "apm")  # by a denoiser that begins with trained weights
+# By a denoiser that begins with trained weights.
+SKIPPABLE = ("images", "clips", "cam", "apm", "world", "guidance")
 MAX_BATCHES = 16
 MAX_PROCESSES = 4  # every one takes its share of every batch, and the smallest has 4 clips
 

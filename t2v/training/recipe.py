@@ -5,7 +5,6 @@ guidance -> refiner. Every stage writes `<work>/<stage>.pt`, `.jsonl` (log) and 
 killed training continues from its last checkpoint.
 """
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,16 +31,11 @@ from t2v.training.encoders import EncodersStage, SmallCLIP, recall
 from t2v.training.export import Quality
 from t2v.training.loop import run_stage
 from t2v.training.memory_stages import ApmStage, CamStage, WorldStage
-from t2v.training.options import IMAGE_LAYERS, STEPS, BaseModelName, check_until, parse_steps
+from t2v.training.options import STEPS, BaseModelName, check_until, parse_steps
 from t2v.training.probe import Probe, ProbeStage, accuracy
 from t2v.training.refiner import RefinerStage
 from t2v.training.stage import M, Stage
-from t2v.training.warm_start import (
-    load_image_layers,
-    save_image_layers,
-    start_from,
-    weights_of,
-)
+from t2v.training.warm_start import start_from, weights_of
 from t2v.worlds.world import World
 
 
@@ -172,18 +166,12 @@ class Recipe:
         if self.training.start_from is not None:
             trained = find_preset(self.training.start_from)
             start_from(denoiser, weights_of(load_stack(trained, self.device, torch.float32)))
-        if not self.steps["images"] and self.training.trained is not None:
-            load_image_layers(denoiser.unet, self.training.trained / IMAGE_LAYERS)
-        are_images_all = stages == ["images"]
-        before = deepcopy(denoiser.unet.state_dict()) if are_images_all else {}
         for name in stages:
             stage = DIFFUSION_STAGES[name](denoiser, encoders, self.steps[name])
             denoiser = self._run(stage)
             if isinstance(stage, ImagesStage):
                 probe = self.networks["probe"]
                 self.quality["images"] = image_adherence(stage, denoiser, cast(Probe, probe))
-        if are_images_all:
-            save_image_layers(denoiser.unet, before, self.training.out / IMAGE_LAYERS)
         self.networks |= {
             "unet": denoiser.unet,
             "extractor": denoiser.extractor,

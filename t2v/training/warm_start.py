@@ -5,14 +5,9 @@ look like. Only layers that touch latents of another number of channels begin un
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from t2v.errors import CheckpointError
-from t2v.models.checkpoints import MAX_FILE_BYTES, read_weights, write_weights
-from t2v.models.streaming_base import StreamingBase
 from t2v.pipeline.stack import Stack
 
 
@@ -41,29 +36,3 @@ def start_from(network: nn.Module, trained: Mapping[str, Tensor]) -> float:
     parameters = dict(network.named_parameters())
     total = sum(parameter.numel() for parameter in parameters.values())
     return sum(parameters[name].numel() for name in copied if name in parameters) / total
-
-
-def save_image_layers(base: StreamingBase, before: Mapping[str, Tensor], folder: Path) -> None:
-    """Writes the layers that single images have changed, in half precision.
-
-    Args:
-        before: the state of the base model before that.
-    """
-    changed = (
-        (name, tensor)
-        for name, tensor in base.state_dict().items()
-        if not torch.equal(tensor, before[name])
-    )
-    write_weights(changed, folder, torch.float16, max_file_bytes=MAX_FILE_BYTES)
-
-
-def load_image_layers(base: StreamingBase, folder: Path) -> None:
-    """Takes over what `save_image_layers` has written; all other layers stay.
-
-    Raises:
-        CheckpointError: the file is missing or damaged, or is of another model.
-    """
-    layers, own = read_weights(folder), base.state_dict()
-    if any(name not in own or own[name].shape != layers[name].shape for name in layers):
-        raise CheckpointError(f"{folder} does not fit {type(base).__name__}")
-    base.load_state_dict(layers, strict=False)
