@@ -174,12 +174,6 @@ def test_every_preset_has_fifty_prompts_and_no_word_that_shapes_does_not_know():
     assert words <= set(vocabulary())
 
 
-def test_the_bundled_prompts_are_what_the_command_writes():
-    from benchmarks.prompts import captions
-
-    assert captions("shapes") == list(read_prompts(prompts_of(SHAPES)).texts)
-
-
 def test_a_file_of_prompts_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"--prompts: .*no\.txt cannot be read: No such file"):
         read_prompts(tmp_path / "no.txt")

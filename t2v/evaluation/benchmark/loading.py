@@ -24,6 +24,9 @@ from t2v.worlds import world_name, world_of
 from t2v.worlds.world import Scene, World
 
 
+NUM_SCENES = 1000  # held-out ones whose captions are known
+
+
 def new_case_runner(
     folder: BenchmarkFolder,
     preset: Preset,
@@ -60,10 +63,12 @@ def taken_apart(stack: Stack | HeliosStack) -> Stack:
 
 
 def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:
-    """The held-out scenes of which the prompts are the captions; empty if they are of none."""
-    scenes, _ = held_out_scenes(world, len(prompts.texts))
-    is_theirs = [scene.caption for scene in scenes] == list(prompts.texts)
-    return tuple(scenes) if is_theirs else ()
+    """The held-out scenes of which the prompts are the captions; empty if one is of none."""
+    scenes, _ = held_out_scenes(world, NUM_SCENES)
+    by_caption = {scene.caption: scene for scene in reversed(scenes)}  # the first of a caption
+    if not by_caption.keys() >= set(prompts.texts):
+        return ()
+    return tuple(by_caption[text] for text in prompts.texts)
 
 
 def find_probe(preset: Preset) -> Probe | None:
