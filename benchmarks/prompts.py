@@ -1,8 +1,7 @@
 """Writes the prompts of a world: captions of held-out scenes, always the same.
 
     python -m benchmarks.prompts --world shapes --out presets/prompts/shapes-50.txt
-    python -m benchmarks.prompts --world shapes --kept-colours \\
-        --out presets/prompts/shapes-kept-colours-24.txt
+    python -m benchmarks.prompts --kept-colours --out presets/prompts/shapes-kept-colours-24.txt
 
 `longtake benchmark` reads the file, and renders the scene of each caption as a control.
 """
