@@ -21,7 +21,10 @@ def test_a_video_eight_times_as_long_needs_the_same_main_memory(start_worker, re
     tracemalloc.start()
     try:
         peak_of(worker, 10, refine)
-        short, long = (peak_of(worker, num_chunks, refine) for num_chunks in (10, 80))
+        # The smaller of two: other threads add to a peak by chance, and what grows is in both.
+        short, long = (
+            min(peak_of(worker, num_chunks, refine) for _ in range(2)) for num_chunks in (10, 80)
+        )
     finally:
         tracemalloc.stop()
     # One more frame of 64x64 every chunk would be 860,000. Python and coverage take up to 210,000.
