@@ -20,7 +20,7 @@ from t2v.output_names import check_output
 from t2v.provenance import Provenance, describe, describe_start, write_json
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
-from t2v.weight_hashes import hash_weights
+from t2v.weight_hashes import hash_preset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class VideoFiles:
         )
 
     def _write_sidecar(self) -> None:
-        weights = hash_weights(self._preset.weights_folder)
+        weights = hash_preset(self._preset)
         hashes, refined_hashes = self._hashes["preview"], self._hashes["refined"]
         values = describe(self._provenance, self._sidecar.name, weights, hashes, refined_hashes)
         write_json(values, self._sidecar)

@@ -16,6 +16,8 @@ from pathlib import Path
 from t2v.atomic import atomic_write, version_of
 from t2v.errors import CheckpointError
 from t2v.json_reader import read_json
+from t2v.settings.conditionings import arm_folder
+from t2v.settings.preset import Preset
 
 
 KEPT_NAME = ".sha256.json"
@@ -25,6 +27,21 @@ Stamp = tuple[int, int, int, int]
 Known = dict[str, tuple[Stamp, str]]  # by name: when it was hashed, the hash
 
 _in_memory: dict[Path, Known] = {}
+
+
+def hash_preset(preset: Preset) -> dict[str, str]:
+    """SHA-256 of every file of weights that makes the videos of a preset.
+
+    By the path in the preset's folder; of a trained conditioning, by that in the folder of arms.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    hashes = hash_weights(preset.weights_folder)
+    if preset.conditioning is not None:
+        arm = hash_weights(arm_folder(preset.conditioning))
+        hashes |= {f"{preset.conditioning}/{name}": digest for name, digest in arm.items()}
+    return hashes
 
 
 def hash_weights(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from t2v.training import arms, loop
 from t2v.training.arms import ArmStage, denoiser_of
 from t2v.training.clips import FrozenEncoders
 from t2v.training.loop import run_stage
+from t2v.weight_hashes import hash_preset
 from t2v.worlds import find_world
 from tests.support.small_arms import awake_arm, save_awake_arm
 from tests.support.small_stack import new_stack, noise
@@ -224,6 +225,8 @@ def test_a_preset_chooses_the_conditioning(tmp_path, monkeypatch, memory):
         )
         return one.unet(latents, 500, text, memories)
 
+    hashes = hash_preset(replace(SHAPES, conditioning="add-cond"))
+    assert hashes.keys() - hash_preset(SHAPES).keys() == {"add-cond/000.safetensors"}
     expected = load_arm(base, SHAPES, arm_folder("add-cond"))
     with torch.inference_mode():
         torch.testing.assert_close(predict(stack), predict(expected))

@@ -182,7 +182,7 @@ def serve(
     from t2v.runs.worker import Worker
     from t2v.ui.server import can_stream, close_share_links, launch_page
     from t2v.ui.wiring import build_page
-    from t2v.weight_hashes import hash_weights
+    from t2v.weight_hashes import hash_preset
 
     runs_dir, quota = options.runs_dir or home() / "runs", access.quota_gigabytes
     executor = None
@@ -198,7 +198,7 @@ def serve(
         max_per_visitor=access.max_per_visitor,
         quota_bytes=int(quota * 1e9) if quota else None,
         resumes=not options.no_resume,
-        find_weights=lambda preset: hash_weights(named_preset(preset).weights_folder),
+        find_weights=lambda preset: hash_preset(named_preset(preset)),
         # Where a GPU is lent, every second is counted.
         usual=None if on_zero_gpu() else usual_run(chosen),
         gpus=gpu_sizes(presets, is_measured=not on_zero_gpu()),

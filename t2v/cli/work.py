@@ -73,7 +73,7 @@ def start_worker(options: argparse.Namespace) -> "Worker":
         PresetError: there is no such preset.
     """
     from t2v.runs.worker import Worker
-    from t2v.weight_hashes import hash_weights
+    from t2v.weight_hashes import hash_preset
 
     if options.preset:
         find_preset(options.preset)
@@ -85,7 +85,7 @@ def start_worker(options: argparse.Namespace) -> "Worker":
         options.runs_dir or home() / "runs",
         preload=options.preset,
         quota_bytes=int(options.disk_quota * 1e9) if options.disk_quota else None,
-        find_weights=lambda preset: hash_weights(named_preset(preset).weights_folder),
+        find_weights=lambda preset: hash_preset(named_preset(preset)),
         name=options.name or name_here(),
         gpus=gpu_sizes(list_presets()),
     )

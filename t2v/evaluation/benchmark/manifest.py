@@ -18,7 +18,7 @@ from t2v.provenance import versions_here
 from t2v.resources import PACKAGE, in_checkout
 from t2v.settings.conditionings import CONDITIONINGS, arm_folder, is_trained
 from t2v.settings.presets import Preset
-from t2v.weight_hashes import hash_weights
+from t2v.weight_hashes import hash_preset, hash_weights
 
 
 FORMAT = 1  # of the folder: raised when old files can no longer be read
@@ -47,7 +47,7 @@ def make_manifest(
         "versions": versions_here(),
         "preset": preset.name,
         "settings": preset.defaults,
-        "weights": sources or hash_weights(preset.weights_folder),
+        "weights": sources or hash_preset(preset),
         "frame_size": preset.frame_size,
         "chunking": [preset.chunking.chunk_frames, preset.chunking.overlap],
         "prompts": {"name": prompts.name, "sha256": prompts.sha256},
