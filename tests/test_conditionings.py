@@ -10,10 +10,12 @@ from safetensors.torch import load_file, save_file
 
 from t2v.cli import main
 from t2v.errors import CheckpointError
+from t2v.events import Chunk
 from t2v.models.cam import AddInjector
 from t2v.models.known_frames import KnownFrames, MaskedFrames, RepeatedFrame
 from t2v.pipeline.arms import conditioning_parts, load_arm, save_arm, with_conditioning
 from t2v.pipeline.loading import load_stack
+from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.conditionings import CONDITIONINGS, RECORD, arm_folder
 from t2v.settings.presets import find_preset
 from t2v.training import arms, loop
@@ -32,6 +34,13 @@ CPU = torch.device("cpu")
 LATENTS = noise(2, 5, 6, 5, 7)
 TEXT = noise(2, 7, 12, seed=1)
 every_arm = pytest.mark.parametrize("name", CONDITIONINGS)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Where arms are looked for."""
+    monkeypatch.setenv("LONGTAKE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +67,20 @@ def test_new_conditioning_draws_as_the_base_without_any(stack, name):
         plain = stack.unet(LATENTS, 500, TEXT)
         torch.testing.assert_close(draw(arm, some_frames()), plain)
         torch.testing.assert_close(arm.unet(LATENTS, 500, TEXT), plain)
+
+
+def test_without_conditioning_the_text_still_says_where_things_are():
+    """The embedding of places is left out only where conditioning frames are known."""
+    stack = load_stack(SHAPES, CPU)
+    latents, text = noise(1, 12, 16, 8, 8), noise(1, 28, 128, seed=1)
+    frames = noise(1, 8, 3, 64, 64, seed=3).clamp(-1, 1)
+    with torch.inference_mode():
+        plain = stack.unet(latents, 500, text)
+        for name, is_plain in (("no-cond", True), ("conc-cond", False)):
+            arm = with_conditioning(stack, CONDITIONINGS[name])
+            encoded = arm.extractor.encode_frames(frames)
+            known = arm.extractor(latents, 500, arm.extractor.prepare_text(text), encoded)
+            assert torch.allclose(arm.unet(latents, 500, text, known), plain, atol=1e-5) == is_plain
 
 
 @every_arm
@@ -167,73 +190,76 @@ def test_two_steps_change_what_should_learn_and_nothing_else(trained, name):
 
 
 @every_arm
-def test_a_saved_arm_holds_what_differs_and_draws_the_same(stack, tmp_path, name):
-    arm = awake_arm(stack, name)
-    save_arm(arm, stack, SHAPES, tmp_path, {"arm": name, "steps": 7})
-    keys = set(load_file(tmp_path / "000.safetensors"))
+def test_a_saved_arm_holds_what_differs_and_draws_the_same(stack, name):
+    arm, folder = awake_arm(stack, name), arm_folder(name)
+    save_arm(arm, stack, SHAPES, folder, {"arm": name, "steps": 7})
+    keys = set(load_file(folder / "000.safetensors"))
     kinds = {key.removeprefix("unet.").split(".")[0] for key in keys if key.startswith("unet.")}
     if CONDITIONINGS[name].injector == "concat":
         assert kinds == {"conv_in", "time_embedding", "transformer_in", "down_blocks", "mid_block"}
         assert not any(key.startswith("extractor.") for key in keys)
     else:
         assert kinds == {"injectors", "mid_injector"}
-    loaded = load_arm(stack, SHAPES, tmp_path)
+    loaded = load_arm(stack, SHAPES, name)
     torch.testing.assert_close(
         draw(loaded, some_frames()), draw(arm, some_frames()), atol=0.05, rtol=0.02
     )
-    record = json.loads((tmp_path / RECORD).read_text())
+    record = json.loads((folder / RECORD).read_text())
     assert (record["arm"], record["steps"]) == (name, 7)
     assert record["megabytes"] > 0
 
 
-def test_weights_of_another_base_damaged_ones_and_missing_ones_are_refused(stack, tmp_path):
+def test_weights_of_another_base_damaged_ones_and_missing_ones_are_refused(stack):
+    folder = arm_folder("add-cond")
     with pytest.raises(CheckpointError, match=r"arm\.json is missing"):
-        load_arm(stack, SHAPES, tmp_path)
-    save_arm(awake_arm(stack, "add-cond"), stack, SHAPES, tmp_path, {"arm": "add-cond"})
-    path = tmp_path / "000.safetensors"
+        load_arm(stack, SHAPES, "add-cond")
+    save_arm(awake_arm(stack, "add-cond"), stack, SHAPES, folder, {"arm": "add-cond"})
+    path = folder / "000.safetensors"
     weights = load_file(path)
     for key in ("weight", "weight::scale"):
         del weights[f"unet.mid_injector.proj_out.{key}"]
     save_file(weights, path)
     with pytest.raises(CheckpointError, match=r"does not fit arm add-cond: 1 keys missing"):
-        load_arm(stack, SHAPES, tmp_path)
+        load_arm(stack, SHAPES, "add-cond")
     path.unlink()
     with pytest.raises(CheckpointError, match="no weights at"):
-        load_arm(stack, SHAPES, tmp_path)
-    record = json.loads((tmp_path / RECORD).read_text())
-    (tmp_path / RECORD).write_text(json.dumps(record | {"base": {"unet/000.safetensors": "0"}}))
+        load_arm(stack, SHAPES, "add-cond")
+    record = json.loads((folder / RECORD).read_text())
+    (folder / RECORD).write_text(json.dumps(record | {"base": {"unet/000.safetensors": "0"}}))
     with pytest.raises(
         CheckpointError, match="other weights than those of shapes; `longtake train --arm add-cond`"
     ):
-        load_arm(stack, SHAPES, tmp_path)
+        load_arm(stack, SHAPES, "add-cond")
+    folder.rename(arm_folder("conc-cond"))
+    with pytest.raises(
+        CheckpointError, match=r"conc-cond has the weights of 'add-cond', not of conc-cond$"
+    ):
+        load_arm(stack, SHAPES, "conc-cond")
 
 
-@pytest.mark.parametrize("memory", [None, "balanced"])
-def test_a_preset_chooses_the_conditioning(tmp_path, monkeypatch, memory):
-    monkeypatch.setenv("LONGTAKE_HOME", str(tmp_path))
+@pytest.mark.parametrize(
+    "name, memory", [("add-cond", None), ("conc-cond", "balanced"), ("no-cond", "low")]
+)
+def test_a_preset_chooses_the_conditioning(name, memory):
     base = load_stack(SHAPES, CPU)
-    save_awake_arm(base, "add-cond", SHAPES)
-    stack = load_stack(replace(SHAPES, conditioning="add-cond"), CPU, memory=memory)
-    injectors = {type(injector) for injector in stack.unet.injectors}
-    assert injectors == {AddInjector}
-    frames = 2 * torch.rand(1, 8, 3, 64, 64) - 1
-    latents, text = noise(1, 12, 16, 8, 8), noise(1, 28, 128, seed=1)
-
-    def predict(one):
-        memories = one.extractor(
-            latents, 500, one.extractor.prepare_text(text), one.extractor.encode_frames(frames)
-        )
-        return one.unet(latents, 500, text, memories)
-
-    hashes = hash_preset(replace(SHAPES, conditioning="add-cond"))
-    assert hashes.keys() - hash_preset(SHAPES).keys() == {"add-cond/000.safetensors"}
-    expected = load_arm(base, SHAPES, arm_folder("add-cond"))
-    with torch.inference_mode():
-        torch.testing.assert_close(predict(stack), predict(expected))
+    save_awake_arm(base, name, SHAPES)
+    preset = replace(SHAPES, conditioning=name)
+    assert preset.needs == f"`longtake train --arm {name}` trains its conditioning."
+    files = hash_preset(preset).keys() - hash_preset(SHAPES).keys()
+    assert files == {f"{name}/000.safetensors"}
+    config = preset.config(
+        prompt="a red star", num_chunks=2, num_inference_steps=1, apm_strength=0.0
+    )
+    chosen, expected = (
+        [event.frames for event in stream(one, config) if isinstance(event, Chunk)]
+        for one in (load_stack(preset, CPU, memory=memory), load_arm(base, SHAPES, name))
+    )
+    assert all(map(np.array_equal, chosen, expected))
+    [_, plain] = [event.frames for event in stream(base, config) if isinstance(event, Chunk)]
+    assert not np.array_equal(chosen[1], plain)
 
 
-def test_a_preset_whose_conditioning_is_not_trained_names_the_command(tmp_path, monkeypatch):
-    monkeypatch.setenv("LONGTAKE_HOME", str(tmp_path))
+def test_a_preset_whose_conditioning_is_not_trained_names_the_command():
     preset = replace(SHAPES, conditioning="conc-cond")
     assert preset.unavailable == (
         "Its conditioning, conc-cond, is not trained; `longtake train --arm conc-cond` trains it."
@@ -258,11 +284,12 @@ def test_an_unknown_arm_and_a_missing_folder_are_named(capsys):
         "--processes 2",
         "--batches 2",
         "--steps clips=3",
+        "--steps cam=0",
     ],
 )
 def test_an_arm_refuses_options_that_it_would_not_use(option, tmp_path, capsys):
-    words = ["train", "--arm", "add-cond", "--work", str(tmp_path / "work"), *option.split()]
-    assert main([*words, "--steps", "cam=2"]) == 2
+    words = ["train", "--arm", "add-cond", "--work", str(tmp_path / "work")]
+    assert main([*words, "--steps", "cam=2", *option.split()]) == 2
     named = option if option.startswith("--steps") else option.split()[0]
     assert f"--arm must not go with {named}: one stage" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
@@ -270,16 +297,14 @@ def test_an_arm_refuses_options_that_it_would_not_use(option, tmp_path, capsys):
     assert "--out is missing" in capsys.readouterr().err
 
 
-def test_an_arm_that_is_saved_where_the_benchmark_looks_is_found(stack, tmp_path, monkeypatch):
-    monkeypatch.setenv("LONGTAKE_HOME", str(tmp_path))
+def test_an_arm_that_is_saved_where_the_benchmark_looks_is_found(stack, home):
     save_awake_arm(stack, "masked-frames", SHAPES)
-    assert arm_folder("masked-frames") == tmp_path / "weights" / "arms" / "masked-frames"
-    assert isinstance(load_arm(stack, SHAPES, arm_folder("masked-frames")).extractor, MaskedFrames)
+    assert arm_folder("masked-frames") == home / "weights" / "arms" / "masked-frames"
+    assert isinstance(load_arm(stack, SHAPES, "masked-frames").extractor, MaskedFrames)
 
 
 @pytest.mark.slow
 def test_the_command_trains_an_arm_of_the_bundled_stack(tmp_path, monkeypatch):
-    monkeypatch.setenv("LONGTAKE_HOME", str(tmp_path))
     monkeypatch.setattr(arms.ArmStage, "later_batch", 1)
     monkeypatch.setattr(arms.ArmStage, "sheet", lambda self, model: np.zeros((8, 8, 3), np.uint8))
     words = ["train", "--arm", "add-cond", "--steps", "cam=2", "--work", str(tmp_path / "work")]
@@ -287,7 +312,7 @@ def test_the_command_trains_an_arm_of_the_bundled_stack(tmp_path, monkeypatch):
     record = json.loads((arm_folder("add-cond") / RECORD).read_text())
     assert (record["steps"], record["batch"]) == (2, 1)
     bundled = load_stack(SHAPES, "cpu")
-    trained = load_arm(bundled, SHAPES, arm_folder("add-cond"))
+    trained = load_arm(bundled, SHAPES, "add-cond")
     assert isinstance(trained.unet.mid_injector, AddInjector)
     assert trained.unet.mid_injector.proj_out.weight.abs().max() > 0
     for name, tensor in bundled.unet.state_dict().items():

@@ -6,6 +6,7 @@ from t2v import device
 from t2v.device import default_preset
 from t2v.errors import ConfigError, PresetError
 from t2v.settings import presets
+from t2v.settings.conditionings import ARM_PRESET, ARM_WEIGHTS
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import PRESETS, find_preset, list_presets, load_preset
 
@@ -114,6 +115,14 @@ def test_a_default_out_of_range_is_reported_with_the_range(write):
 def test_a_value_of_the_wrong_type_is_reported(write, key, value):
     with pytest.raises(PresetError, match=rf"^odd\.toml: {key} must be .*, got "):
         load_preset(write(**{key: value}))
+
+
+def test_a_conditioning_is_read_and_needs_the_weights_that_arms_begin_with(write):
+    values = {"conditioning": '"add-cond"', "weights": f'"{ARM_WEIGHTS}"'}
+    assert load_preset(write(**values)).conditioning == "add-cond"
+    with pytest.raises(PresetError, match=r"^odd\.toml: conditioning needs the weights assets/"):
+        load_preset(write(**values | {"weights": '"weights/other"'}))
+    assert list_presets()[ARM_PRESET].weights == ARM_WEIGHTS
 
 
 REFINER = {

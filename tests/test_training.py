@@ -255,9 +255,31 @@ def test_a_denoiser_that_begins_with_trained_weights_leaves_stages_out(tmp_path,
     assert [steps[name] for name in names] == [0] * 6
     with pytest.raises(ConfigError, match=f"N may be 0 for {', '.join(names)}; got 'probe=0'"):
         training_steps(["probe=0"], None)
-    options = ["--out", str(tmp_path), "--work", str(tmp_path), "--steps", "images=0", "cam=0"]
-    assert main(["train", *options]) == 2
-    assert "images=0 cam=0 needs --start-from PRESET" in capsys.readouterr().err
+    words = ["train", "--out", str(tmp_path), "--work", str(tmp_path), "--steps", "images=0"]
+    assert main([*words, "cam=0"]) == 2
+    assert "images=0 cam=0 needs --start-from with a preset" in capsys.readouterr().err
+    others = (["--start-from", "shapes"], ["--start-from", "shapes", "--world", "storybook"])
+    for more in others:
+        assert main([*words, *more]) == 2
+        assert "images=0 needs --start-from with a preset of the same" in capsys.readouterr().err
+
+
+def test_a_denoiser_that_has_learnt_all_is_exported_as_it_was(tmp_path):
+    """So a refiner can be trained alone."""
+    weights = bundled() / "assets" / "shapes"
+    denoiser_stages = dict.fromkeys(("images", "clips", "cam", "apm", "world", "guidance"), 0)
+    training = recipe.Training(
+        world="shapes", out=tmp_path / "out", work=tmp_path / "work",
+        steps=STEPS | denoiser_stages, until="guidance", start_from="shapes", trained=weights,
+    )  # fmt: skip
+    processes.train(training, num_processes=1)
+    assert not training.work.exists()
+    for name in ("unet", "extractor", "anchor_tokens"):
+        old, new = (read_weights(root / name) for root in (weights, training.out))
+        assert old.keys() == new.keys()
+        for key, weight in old.items():
+            error = (new[key].float() - weight.float()).abs().max()
+            assert error <= 0.005 * weight.float().abs().max(), key
 
 
 def test_adherence_of_images_is_right_where_the_drawn_image_is_the_scene(stack, monkeypatch):

@@ -67,7 +67,7 @@ def command(options: argparse.Namespace, give: Command) -> int:
     process does.
     """
     from t2v.runs.worker import Worker, has_makers
-    from t2v.weight_hashes import hash_weights
+    from t2v.weight_hashes import hash_preset
 
     folder = find_folder(options)
     preset = find_preset(folder.read().settings.preset)
@@ -83,7 +83,7 @@ def command(options: argparse.Namespace, give: Command) -> int:
         open_preset,
         folder.path.parent,
         resumes=False,  # no other run than this one
-        find_weights=lambda _: hash_weights(preset.weights_folder),
+        find_weights=lambda _: hash_preset(preset),
     )
     try:
         give_naming_options(worker, folder, give)  # refused before torch is loaded

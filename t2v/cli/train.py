@@ -8,6 +8,7 @@ from t2v.cli.arguments import Commands
 from t2v.errors import ConfigError, MediaError
 from t2v.settings.conditionings import CONDITIONINGS, arm_folder, find_conditioning
 from t2v.training.options import (
+    BaseModelName,
     check_base,
     check_batches,
     check_processes,
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
         "--start-from",
         metavar="PRESET",
         help="The embedded preset whose weights the denoiser begins with, wherever its layers have "
-        "the same size; images=0 clips=0 cam=0 apm=0 then leave out what they have learnt already.",
+        "the same size; with 0 steps, stages that these weights have already learnt are skipped.",
     )
     command.add_argument(
         "--trained",
@@ -97,22 +98,10 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--out is missing: the folder of the weights")
     out: Path = options.out or arm_folder(options.arm)
 
-    from t2v.settings.presets import find_preset
-    from t2v.worlds import find_world, world_of
+    from t2v.worlds import find_world
 
     world = find_world("shapes" if options.world is None else options.world).name
-    if options.start_from is not None:
-        from t2v.models.networks import base_class
-
-        folder = find_preset(options.start_from).weights_folder
-        world_of(folder)
-        if base_class(folder).kind != base:
-            raise ConfigError(f"the base model of --start-from {options.start_from} is no {base}")
-    if options.trained is not None and world_of(options.trained).name != world:
-        raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
-    left_out = [f"{name}=0" for name, number in steps.items() if not number]
-    if left_out and options.start_from is None:
-        raise ConfigError(f"{' '.join(left_out)} needs --start-from PRESET, which has learnt that")
+    check_warm_start(options, steps, world, base)
     for folder in (out, options.work):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -144,6 +133,44 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def check_warm_start(
+    options: argparse.Namespace, steps: Mapping[str, int], world: str, base: BaseModelName
+) -> None:
+    """Checks that --start-from and --trained suit each other, and what is left out.
+
+    Args:
+        steps: those of --steps, by stage.
+
+    Raises:
+        ConfigError: they do not.
+        PresetError: there is no such preset.
+    """
+    from t2v.models.networks import base_class
+    from t2v.settings.presets import find_preset
+    from t2v.worlds import world_of
+
+    started_world = None
+    if options.start_from is not None:
+        started = find_preset(options.start_from)
+        started_world = world_of(started.weights_folder).name
+        if started.conditioning is not None:
+            raise ConfigError(f"--start-from {options.start_from} has no CAM")
+        if base_class(started.weights_folder).kind != base:
+            raise ConfigError(f"the base model of --start-from {options.start_from} is no {base}")
+    if options.trained is not None and world_of(options.trained).name != world:
+        raise ConfigError(f"the weights in {options.trained} are of another world than {world}")
+    left_out = [f"{name}=0" for name, number in steps.items() if not number]
+    if left_out and options.start_from is None:
+        raise ConfigError(
+            f"{' '.join(left_out)} needs --start-from with a preset that was trained so far"
+        )
+    if steps.get("images") == 0 and (options.trained is None or started_world != world):
+        raise ConfigError(
+            "images=0 needs --start-from with a preset of the same world, and --trained with its "
+            "weights"
+        )
+
+
 def check_goes_with_arm(options: argparse.Namespace, steps: Mapping[str, int]) -> None:
     """Checks that only options were given that --arm uses.
 
@@ -158,7 +185,9 @@ def check_goes_with_arm(options: argparse.Namespace, steps: Mapping[str, int]) -
         for name in ("world", "start_from", "trained", "base", "until", "processes", "batches")
         if getattr(options, name) is not None
     ]
-    others += [f"--steps {name}={number}" for name, number in steps.items() if name != "cam"]
+    others += [
+        f"--steps {name}={number}" for name, number in steps.items() if name != "cam" or not number
+    ]
     if others:
         raise ConfigError(
             f"--arm must not go with {', '.join(others)}: one stage is trained, named cam, on the "

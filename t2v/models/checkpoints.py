@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from t2v.errors import CheckpointError
-from t2v.models.eight_bit_files import pack, unpack
+from t2v.models.quantized_files import dequantize, quantize
 
 
 MAX_FILE_BYTES = 16 * 2**20
@@ -44,7 +44,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for file in files:
         try:
-            tensors = unpack(load_file(file))
+            tensors = dequantize(load_file(file))
         except (SafetensorError, OSError, CheckpointError) as error:
             raise CheckpointError(f"{file} cannot be read: {error}") from error
         check_finite(tensors, file)
@@ -53,12 +53,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def count_weights(folder: Path) -> int:
-    """Counts the numbers in a folder of safetensors files, from their headers."""
+    """Counts the numbers in a folder of safetensors files, from their headers.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
     count = 0
     for file in folder.glob("*.safetensors"):
-        with safe_open(file, framework="pt") as tensors:
-            keys = list(tensors.keys())
-            count += sum(math.prod(tensors.get_slice(key).get_shape()) for key in keys)
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                keys = list(tensors.keys())
+                count += sum(math.prod(tensors.get_slice(key).get_shape()) for key in keys)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{file} cannot be read: {error}") from error
     return count
 
 
@@ -66,10 +73,17 @@ def save_weights(model: nn.Module, folder: Path, dtype: torch.dtype | None = Non
     """Writes the weights as files of at most 16 MB, which every file host takes.
 
     Args:
-        dtype: what floating-point weights are stored as; the model's own by default, and with int8
-            as `eight_bit_files` packs them.
+        dtype: what floating-point weights are stored as; the model's own by default; int8 is
+            `quantized_files`.
     """
     write_weights(model.state_dict().items(), folder, dtype, max_file_bytes=MAX_FILE_BYTES)
+
+
+def quantize_weights(model: nn.Module) -> None:
+    """Rounds a model's weights to what a file of 8-bit weights will hold."""
+    weights = model.state_dict()
+    for key, weight in weights.items():
+        weight.copy_(dequantize(quantize(key, weight))[key])
 
 
 def write_weights(
@@ -82,8 +96,8 @@ def write_weights(
     """Writes tensors by name as `load_weights` reads them. Holds one file's tensors at a time.
 
     Args:
-        dtype: what floating-point weights are stored as; their own by default, and with int8 as
-            `eight_bit_files` packs them.
+        dtype: what floating-point weights are stored as; their own by default; int8 is
+            `quantized_files`.
         max_file_bytes: of one file; only a single larger tensor makes a larger one.
 
     Raises:
@@ -108,18 +122,15 @@ def write_weights(
 def _stored(key: str, tensor: Tensor, dtype: torch.dtype | None) -> dict[str, Tensor]:
     """The tensors of a file that hold one weight."""
     if dtype == torch.int8:
-        parts = pack(key, tensor.detach().cpu())
+        parts = quantize(key, tensor.detach().cpu())
     else:
         parts = {key: tensor.to("cpu", dtype if tensor.is_floating_point() else None)}
     parts = {name: part.contiguous() for name, part in parts.items()}
-    is_changed = any(part.dtype != tensor.dtype for part in parts.values())
-    if is_changed and not _all_finite(parts.values()) and tensor.isfinite().all():
-        raise CheckpointError(f"{key} has values that {dtype} cannot hold; use bfloat16")
+    for part in parts.values():
+        is_changed = part.dtype != tensor.dtype
+        if is_changed and not part.isfinite().all() and tensor.isfinite().all():
+            raise CheckpointError(f"{key} has values that {part.dtype} cannot hold; use bfloat16")
     return parts
-
-
-def _all_finite(tensors: Iterable[Tensor]) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def check_finite(weights: Mapping[str, Tensor], file: Path) -> None:

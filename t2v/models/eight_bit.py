@@ -1,4 +1,4 @@
-"""Weights of 8 bits: each linear layer holds whole numbers and one scale per output, by torchao."""
+"""8-bit weights in memory: linear layers hold integers and one scale per output, by torchao."""
 
 from importlib.util import find_spec
 

@@ -43,7 +43,7 @@ class KnownFrames(nn.Module):
         timestep: Timestep,  # noqa: ARG002 # as a FeatureExtractor is called
         text: TextContext,  # noqa: ARG002
         encoded_frames: Float[Tensor, "e d k h w"],
-    ) -> Float[Tensor, "b d f h w"]:
+    ) -> Float[Tensor, "b d f h w"] | None:
         """What the UNet reads beside the noisy latents, of which only the shape is used."""
         b, num_frames = latents.shape[0], latents.shape[2]
         return self.spread(encoded_frames, num_frames).expand(b, -1, -1, -1, -1)
@@ -72,10 +72,14 @@ class MaskedFrames(KnownFrames):
 class NoFrames(KnownFrames):
     """Nothing is known: the base model alone, trained for as long as its rivals."""
 
-    def spread(
-        self, encoded: Float[Tensor, "e d k h w"], num_frames: int
-    ) -> Float[Tensor, "e d f h w"]:
-        return super().spread(torch.zeros_like(encoded), num_frames)
+    def forward(
+        self,
+        latents: Float[Tensor, "b c f h w"],
+        timestep: Timestep,
+        text: TextContext,
+        encoded_frames: Float[Tensor, "e d k h w"],
+    ) -> None:
+        """None: the UNet then draws as without any conditioning."""
 
 
 class RepeatedFrame(KnownFrames):

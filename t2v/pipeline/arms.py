@@ -1,7 +1,7 @@
 """A stack with another way to condition chunks: made untrained, saved, and loaded.
 
-An arm's folder holds what differs from the weights that it began with, in 8 bits, and a record of
-its training (`arm.json`).
+An arm's folder holds what differs from the weights that it began with, as 8-bit weights, and a
+record of its training (`arm.json`).
 """
 
 import json
@@ -23,7 +23,7 @@ from t2v.models.networks import read_json
 from t2v.models.streaming_unet import StreamingUNet
 from t2v.models.video_unet import ENCODER_PARTS
 from t2v.pipeline.stack import Stack
-from t2v.settings.conditionings import RECORD, Conditioning, find_conditioning
+from t2v.settings.conditionings import RECORD, Conditioning, arm_folder, find_conditioning
 from t2v.settings.presets import Preset
 from t2v.weight_hashes import hash_weights
 
@@ -113,14 +113,17 @@ def new_weights(arm: Stack) -> set[str]:
     return names | {"conv_in.weight"} if concatenates(arm) else names
 
 
-def load_arm(stack: Stack, preset: Preset, folder: Path) -> Stack:
-    """The stack of the preset with the conditioning that was trained for it.
+def load_arm(stack: Stack, preset: Preset, name: str) -> Stack:
+    """The stack of the preset with the conditioning of that name, as it was trained.
 
     Raises:
-        CheckpointError: the weights are missing, damaged, or began with others than the preset's.
+        CheckpointError: the weights are missing, damaged, of another conditioning, or began with
+            others than the preset's.
     """
+    folder = arm_folder(name)
     record = read_record(folder)
-    name = record["arm"]
+    if record["arm"] != name:
+        raise CheckpointError(f"{folder} has the weights of {record['arm']!r}, not of {name}")
     if record.get("base") != base_of(preset):
         raise CheckpointError(
             f"{folder} was trained on other weights than those of {preset.name}; "

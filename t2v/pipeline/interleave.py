@@ -1,4 +1,4 @@
-"""Draws and refines a video on one device: the refiner follows the preview, or comes after it.
+"""Draws and refines a video on one device: chunk by chunk, or after the whole preview.
 
 Interleaved, the preview runs until it has the frames of a refined chunk, so that is how far it is
 ahead. Then that chunk is refined without a break. So the refined video follows at the distance of

@@ -28,7 +28,6 @@ from t2v.pipeline.offload import Offloader
 from t2v.pipeline.stack import Stack
 from t2v.pipeline.vram_estimate import choose_profile, describe_choice, predict_peaks
 from t2v.settings.acceleration import NO_ACCELERATION, Acceleration
-from t2v.settings.conditionings import arm_folder
 from t2v.settings.memory_profiles import check_profile
 from t2v.settings.presets import Preset
 
@@ -65,7 +64,7 @@ def load_stack(
         load_network(network, folder / name, "cpu", dtype)
     stack = new_stack(preset, networks, sizes, acceleration)
     if preset.conditioning is not None:
-        stack = load_arm(stack, preset, arm_folder(preset.conditioning))
+        stack = load_arm(stack, preset, preset.conditioning)
         networks |= {"unet": stack.unet, "extractor": stack.extractor}
     offloader: Offloader | None = None
     notices: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from t2v.errors import ConfigError
 from t2v.resources import home
 
 
-ARM_PRESET = "shapes"  # whose weights all of them begin with
+ARM_PRESET, ARM_WEIGHTS = "shapes", "assets/shapes"  # that all of them begin with
 RECORD = "arm.json"  # in an arm's folder, written when its training is complete
 
 
@@ -52,7 +52,7 @@ CONDITIONINGS: dict[ConditioningName, Conditioning] = {
 
 
 def find_conditioning(name: str) -> Conditioning:
-    """The way to condition of that name.
+    """Finds a conditioning by its name.
 
     Raises:
         ConfigError: there is none.

@@ -104,6 +104,8 @@ class Preset:
         """What it takes to run this preset, in one sentence."""
         if self.train_command:
             return f"Trained on this machine by `{self.train_command}`: no download, no GPU needed."
+        if self.conditioning is not None:
+            return f"`longtake train --arm {self.conditioning}` trains its conditioning."
         if not self.sources:
             return "Bundled: needs no download and no GPU."
         gigabytes = sum(source.gigabytes for source in self.sources)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from t2v.errors import ConfigError, PresetError
 from t2v.resources import bundled
+from t2v.settings.conditionings import ARM_WEIGHTS
 from t2v.settings.config import GenerationConfig
 from t2v.settings.declaration import brief
 from t2v.settings.preset import Preset
@@ -29,6 +30,8 @@ def load_preset(path: Path) -> Preset:
     preset = build(Preset, path.name, values, name=path.stem)
     if unknown := sorted(preset.defaults.keys() - DEFAULT_KEYS):
         raise PresetError(f"{path.name}: unknown defaults {', '.join(unknown)}")
+    if preset.conditioning is not None and preset.weights != ARM_WEIGHTS:
+        raise PresetError(f"{path.name}: conditioning needs the weights {ARM_WEIGHTS}")
     try:
         for prompt in preset.examples:
             preset.config(prompt=prompt)

@@ -23,7 +23,7 @@ def export(
     tokenizer: PreTrainedTokenizerFast | None,
     quality: Quality,
 ) -> None:
-    """Writes safetensors of 8 bits and a config for every network, in a folder each."""
+    """Writes 8-bit safetensors and a config for every network, in a folder each."""
     for name, network in networks.items():
         write_network(network, out / name)
     if tokenizer is not None:
@@ -34,7 +34,7 @@ def export(
 
 
 def write_network(network: nn.Module, folder: Path) -> None:
-    """Writes weights of 8 bits, and the config of a network that has one."""
+    """Writes 8-bit weights, and the config of a network that has one."""
     save_weights(network, folder, torch.int8)
     config = getattr(network, "config", None)
     if config is None:

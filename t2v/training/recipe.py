@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from t2v.errors import ConfigError
 from t2v.models.autoencoder import FrameAutoencoder
-from t2v.models.checkpoints import load_weights
+from t2v.models.checkpoints import load_weights, quantize_weights
 from t2v.models.networks import read_json
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.refiner_loading import load_refiner
@@ -122,7 +122,9 @@ class Recipe:
     ) -> M:
         """Trains a stage, or takes its networks (of the stage's model, by folder) as they are."""
         if self.training.trained is None:
-            return self._run(stage, gpu_batches)
+            model = self._run(stage, gpu_batches)
+            quantize_weights(model)  # measured and used as they are stored
+            return model
         for name, network in networks.items():
             load_weights(network, self.training.trained / name)
         return stage.model.to(self.device)
@@ -160,7 +162,7 @@ class Recipe:
 
     def _train_denoiser(self, encoders: FrozenEncoders) -> None:
         stages = [name for name in DIFFUSION_STAGES if name in self.stages]
-        if not stages:
+        if not stages and self.training.start_from is None:
             return
         denoiser = Denoiser(self.world, self.training.base).to(self.device)
         if self.training.start_from is not None:

@@ -1,4 +1,4 @@
-"""Warm starts: the denoiser of a new world begins with weights that were trained on another one.
+"""Warm starts: the networks of a new world begin with weights that were trained on another one.
 
 Temporal layers, CAM and APM know how things move and how chunks are joined, whatever the things
 look like. Only layers that touch latents of another number of channels begin untrained.

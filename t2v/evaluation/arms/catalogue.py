@@ -176,7 +176,9 @@ ARMS: dict[str, Arm] = {
         overlap=1,
         cost=0.4,
     ),
-    "no-cond": rival("no-cond", "no conditioning: the base model alone, trained as long"),
+    "no-cond": rival(
+        "no-cond", "no conditioning: the base model alone, trained as long as its rivals"
+    ),
     # Their costs are guesses, from published times at full size.
     "svd": baseline("svd", 1.0, "Stable Video Diffusion, 14 frames, continued from its last one"),
     "svd-xt": baseline("svd-xt", 1.0, "SVD-XT, 25 frames, continued from its last one"),

@@ -17,7 +17,6 @@ from t2v.pipeline.arms import load_arm
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.refiner_loading import load_refiner
 from t2v.pipeline.stack import Stack
-from t2v.settings.conditionings import arm_folder
 from t2v.settings.presets import Preset
 from t2v.training.probe import Probe
 from t2v.worlds import world_name, world_of
@@ -51,7 +50,7 @@ def new_case_runner(
         probe=find_probe(preset) if scenes else None,
         refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
         baseline=cache(Generator.load),
-        conditioned=cache(lambda name: load_arm(taken_apart(stack), preset, arm_folder(name))),
+        conditioned=cache(lambda name: load_arm(taken_apart(stack), preset, name)),
         measures=measures,
     )
 

@@ -1,4 +1,4 @@
-"""Weights in files of 8 bits: half the size of half precision, rounded once."""
+"""Quantized weights on the disk: half the size of half precision, rounded once."""
 
 import pytest
 import torch
@@ -6,7 +6,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from t2v.errors import CheckpointError
-from t2v.models.checkpoints import load_weights, read_weights, save_weights, write_weights
+from t2v.models.checkpoints import (
+    count_weights,
+    load_weights,
+    quantize_weights,
+    read_weights,
+    save_weights,
+    write_weights,
+)
 
 
 def new_model() -> nn.Module:
@@ -38,7 +45,9 @@ def test_files_have_half_the_size_of_half_precision(tmp_path):
 
 
 def test_rounding_again_changes_nothing(tmp_path):
-    first, second = new_model(), new_model()
+    torch.manual_seed(5)
+    first, second = nn.Sequential(new_model(), nn.Linear(2, 3000)), new_model()
+    second = nn.Sequential(second, nn.Linear(2, 3000))
     save_weights(first, tmp_path / "once", torch.int8)
     load_weights(second, tmp_path / "once")
     save_weights(second, tmp_path / "twice", torch.int8)
@@ -69,13 +78,45 @@ def test_values_that_are_no_numbers_are_found_when_they_are_read(tmp_path, value
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="bias has values that"):
+    with pytest.raises(
+        CheckpointError, match=r"^bias has values that torch\.float16 cannot hold; use bfloat16$"
+    ):
         write_weights([("bias", torch.tensor([1e6]))], tmp_path, torch.int8, max_file_bytes=100)
 
 
-@pytest.mark.parametrize("numbers", [None, torch.zeros(4, 2, dtype=torch.int8)])
-def test_a_scale_without_its_weight_is_a_damaged_file(tmp_path, numbers):
-    tensors = {"a::scale": torch.ones(3)} | ({} if numbers is None else {"a": numbers})
+@pytest.mark.parametrize(
+    "tensors, fault",
+    [
+        ({"a::scale": torch.ones(3)}, "integers without scales, or scales without integers"),
+        ({"a": torch.zeros(3, 2, dtype=torch.int8)}, "integers without scales"),
+        ({"a": torch.zeros(3, 2), "a::scale": torch.ones(3)}, "scales without integers"),
+        (
+            {"a": torch.zeros(4, 2, dtype=torch.int8), "a::scale": torch.ones(3)},
+            "4 rows and 3 scales",
+        ),
+    ],
+)
+def test_integers_and_scales_that_do_not_belong_together_are_a_damaged_file(
+    tmp_path, tensors, fault
+):
     save_file(tensors, tmp_path / "000.safetensors")
-    with pytest.raises(CheckpointError, match="cannot be read: a::scale fits no weight"):
+    with pytest.raises(CheckpointError, match=rf"000\.safetensors cannot be read: a has .*{fault}"):
         read_weights(tmp_path)
+
+
+def test_a_model_is_rounded_to_what_its_file_will_hold(tmp_path):
+    torch.manual_seed(7)
+    model, loaded = new_model(), new_model()
+    quantize_weights(model)
+    save_weights(model, tmp_path, torch.int8)
+    load_weights(loaded, tmp_path)
+    for key, weight in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], weight), key
+
+
+def test_numbers_of_weights_are_counted_without_reading_them(tmp_path):
+    save_weights(nn.Linear(11, 13), tmp_path, torch.float16)
+    assert count_weights(tmp_path) == 11 * 13 + 13
+    (tmp_path / "001.safetensors").write_bytes(b"version https://git-lfs")
+    with pytest.raises(CheckpointError, match=r"001\.safetensors cannot be read"):
+        count_weights(tmp_path)
