@@ -108,6 +108,7 @@ def test_the_wheel_generates_a_video_in_an_empty_folder(tmp_path):
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"t2v", "longtake"}
     assert "t2v/presets/shapes.toml" in names
     assert "t2v/assets/shapes/unet/000.safetensors" in names
+    assert "t2v/assets/storybook/unet/000.safetensors" in names
     assert "t2v/assets/examples/shapes/examples.json" in names
     assert not [name for name in names if name.endswith((".gif", ".pyc"))]
 

@@ -26,6 +26,7 @@ GUIDES = {
     for path in (
         *sorted(ROOT.glob("*.md")),
         ROOT / "assets/shapes/README.md",
+        ROOT / "assets/storybook/README.md",
         *sorted((ROOT / "docs").glob("*.md")),
     )
     if path.name != "log.md"

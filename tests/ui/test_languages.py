@@ -26,6 +26,7 @@ CHINESE = "zh-CN"
 OTHERS = [other for other in READERS if other != ENGLISH]
 # Names, not words: the page has them in every language.
 NAMES = {"Longtake", "CAM", "APM", "GIF", "JSON", "GPU", "Helios", "ModelScope", "Shapes"}
+NAMES |= {"Storybook", "red", "orange", "yellow", "green", "blue", "purple", "pink", "white"}
 NAMES |= {"zeroscope", "ffmpeg", "ffprobe", "json", "zip", "StreamingT", "shapes", "UTC"}
 NAMES |= {"SVD", "VGen", "SparseCtrl", "FreeNoise", "FramePack", "SkyReels", "Transformer"}
 
