@@ -174,6 +174,16 @@ def test_every_preset_has_fifty_prompts_and_no_word_that_shapes_does_not_know():
     assert words <= set(vocabulary())
 
 
+def test_prompts_that_cannot_be_drawn_are_named_before_anything_is(tmp_path):
+    prompts = Prompts("mine.txt", ("a red star", "0: a red star / 6: x / 6: y"), "0")
+    with pytest.raises(ConfigError, match=r"^--prompts: prompt 2 of mine\.txt: "):
+        make_plan(SUITES["conditioning"], SHAPES, prompts, PlanOptions())
+    make_plan(SUITES["conditioning"], SHAPES, prompts, PlanOptions(num_prompts=1))
+    (tmp_path / "twice.txt").write_text("a red star\na moon\n\na red star\n")
+    with pytest.raises(ConfigError, match="repeats 'a red star', and prompts count as independent"):
+        read_prompts(tmp_path / "twice.txt")
+
+
 def test_a_file_of_prompts_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"--prompts: .*no\.txt cannot be read: No such file"):
         read_prompts(tmp_path / "no.txt")

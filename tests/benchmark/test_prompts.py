@@ -27,4 +27,4 @@ def test_bundled_prompts_have_scenes_and_others_have_none(world):
     assert [scene.caption for scene in scenes] == list(prompts.texts)
     assert all(found.keeps_its_colours(scene) for scene in scenes)
     other = replace(prompts, texts=(*prompts.texts, "a knight in the rain"))
-    assert scenes_of(found, other) == ()
+    assert scenes_of(found, other) == (*scenes, None)

@@ -1,6 +1,8 @@
 """A benchmark with a small stack: from nothing, stopped and continued, continued wrongly."""
 
 import json
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +12,26 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from t2v.errors import ConfigError, MediaError
+from t2v.errors import ConfigError, MediaError, NotFiniteError
+from t2v.evaluation.arms import drawing
 from t2v.evaluation.benchmark import command, sanity
 from t2v.evaluation.benchmark.case_runner import boundaries_of
 from t2v.evaluation.benchmark.command import BenchmarkOptions, run_benchmark
+from t2v.evaluation.benchmark.derived import NO_SCENE, NOT_FINITE
 from t2v.evaluation.benchmark.external_videos import ExternalVideo
-from t2v.evaluation.benchmark.folder import read_video, write_values, write_video
-from t2v.evaluation.benchmark.plan import PlanOptions, make_plan, prompts_of, read_prompts
+from t2v.evaluation.benchmark.folder import (
+    BenchmarkFolder,
+    read_video,
+    write_values,
+    write_video,
+)
+from t2v.evaluation.benchmark.plan import (
+    PlanOptions,
+    Prompts,
+    make_plan,
+    prompts_of,
+    read_prompts,
+)
 from t2v.evaluation.benchmark.suites import SUITES
 from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.measurement import absent
@@ -141,6 +156,54 @@ def test_a_finished_benchmark_draws_nothing_again(benchmark, monkeypatch):
     lines = []
     benchmark("context", arms=("frozen",), tell=lines.append)
     assert lines[0] == "2 videos, of which 2 are done already"
+
+
+OTHERS = Prompts("mine.txt", (*PROMPTS.texts[:2], "a knight in the rain"), "0" * 64)
+
+
+def test_a_prompt_without_a_scene_has_all_but_the_real_video(benchmark, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PROMPTS", OTHERS)
+    report = read_report(benchmark("conditioning", num_prompts=3))
+    real, cam = (report["metrics"]["seam_ratio"]["arms"][arm] for arm in ("real", "cam"))
+    assert (real["videos"], real["missing"]) == (2, {NO_SCENE: 1})
+    assert cam["videos"] == 3
+    adherence = report["metrics"]["adherence"]["arms"]["cam"]
+    assert (adherence["videos"], adherence["missing"]) == (2, {NO_SCENE: 1})
+
+
+def test_a_video_that_cannot_be_drawn_is_counted_and_the_others_are_made(benchmark, monkeypatch):
+    draw = drawing.DRAW["no-cam"]
+
+    def fail_once(task):
+        if task.config.prompt == PROMPTS.texts[1]:
+            raise NotFiniteError("numbers")
+        yield from draw(task)
+
+    monkeypatch.setitem(drawing.DRAW, "no-cam", fail_once)
+    lines = []
+    out = benchmark("conditioning", tell=lines.append)
+    row = read_report(out)["metrics"]["seam_ratio"]["arms"]["no-cam"]
+    assert (row["videos"], row["missing"]) == (1, {NOT_FINITE: 1})
+    assert f"conditioning: no-cam, prompt 2: {NOT_FINITE}" in lines
+    monkeypatch.setitem(drawing.DRAW, "no-cam", lambda _: pytest.fail("it is asked again"))
+    assert read_report(benchmark("conditioning"))["arms"]["no-cam"]["videos"] == 1
+
+
+def test_a_second_command_is_kept_out_of_the_folder(benchmark, tmp_path):
+    folder = BenchmarkFolder(tmp_path / "bench")
+    with (
+        folder.locked(),
+        pytest.raises(ConfigError, match=r"another benchmark is at work in .*bench;"),
+    ):
+        benchmark("conditioning")
+    benchmark("conditioning", num_prompts=1)
+
+
+def test_a_report_is_made_without_videos_that_were_deleted_for_room(benchmark):
+    out = benchmark("conditioning")
+    shutil.rmtree(out / "videos")
+    before = read_report(out)["metrics"]
+    assert read_report(benchmark("conditioning"))["metrics"] == before
 
 
 def test_suites_share_videos_of_one_length(benchmark):

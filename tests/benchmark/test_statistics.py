@@ -34,6 +34,11 @@ def test_prompts_without_a_value_in_one_arm_are_not_compared():
     assert (difference["value"], difference["prompts"]) == (-1.0, 1)
 
 
+def test_a_seed_without_a_value_in_one_arm_is_not_compared():
+    difference = compare(column(0.9, 0.1, seeds=2), column(None, 0.1, seeds=2))
+    assert difference["value"] == 0.0
+
+
 def test_few_prompts_have_no_interval_and_none_have_no_value():
     three = summarize(column(1.0, 2.0, 3.0))
     assert (three["value"], three["low"], three["high"]) == (2.0, None, None)

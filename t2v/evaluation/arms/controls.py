@@ -6,6 +6,7 @@ import numpy as np
 
 from t2v.evaluation.arms.task import Task, Video
 from t2v.evaluation.metrics.controls import shuffled_chunks
+from t2v.settings.chunking import Chunking
 
 
 def freeze(task: Task) -> Iterator[Video]:
@@ -25,11 +26,15 @@ def render_real(task: Task) -> Iterator[Video]:
         yield task.world.draw([task.scene], times, size=task.first_chunk.shape[1])[0].numpy()
 
 
-def shuffle(task: Task) -> Iterator[Video]:
-    """The chunks of the real video, or else of the video of `cam`, in another order."""
+def shuffle(task: Task, chunking: Chunking | None = None) -> Iterator[Video]:
+    """The chunks of the real video, or else of the video of `cam`, in another order.
+
+    Args:
+        chunking: of these chunks; by default the stack's.
+    """
     is_real = task.scene is not None
     video = np.concatenate(list(render_real(task))) if is_real else np.array(task.preview())
-    boundaries = task.stack.chunking.boundaries(len(video))
+    boundaries = (chunking or task.stack.chunking).boundaries(len(video))
     yield shuffled_chunks(video, boundaries, np.random.default_rng(task.config.seed))
 
 

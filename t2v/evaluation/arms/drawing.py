@@ -45,7 +45,7 @@ DRAW: dict[str, Draw] = {
     "shuffled": controls.shuffle,
     "frozen": controls.freeze,
     "real-large": partial(refined.at_refined_size, draw=controls.render_real),
-    "shuffled-large": partial(refined.at_refined_size, draw=controls.shuffle),
+    "shuffled-large": partial(refined.at_refined_size, draw=refined.shuffle_refined),
     "frozen-large": partial(refined.at_refined_size, draw=controls.freeze),
     "upscaled": partial(refined.at_refined_size, draw=refined.preview_chunks),
     **{name: partial(refined.refine_preview, blending=name) for name in BLENDINGS},

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from t2v.evaluation.arms.continuation import frames_of
-from t2v.evaluation.arms.controls import chunks_of
+from t2v.evaluation.arms.controls import chunks_of, shuffle
 from t2v.evaluation.arms.task import Draw, Task, Video
 from t2v.media.images import resize
 from t2v.pipeline.refinement import refine
@@ -23,6 +23,11 @@ def at_refined_size(task: Task, draw: Draw) -> Iterator[Video]:
     size = task.refiner().refined_size(task.first_chunk.shape[1:3])
     for frames in draw(replace(task, first_chunk=resize(task.first_chunk, size))):
         yield resize(frames, size)
+
+
+def shuffle_refined(task: Task) -> Iterator[Video]:
+    """The real video in another order of the refiner's chunks."""
+    yield from shuffle(task, task.refiner().settings.chunking)
 
 
 def preview_chunks(task: Task) -> Iterator[Video]:

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from t2v.errors import NotFiniteError
 from t2v.evaluation.arms import drawing, helios_drawing
 from t2v.evaluation.arms.catalogue import ARMS
 from t2v.evaluation.arms.task import Task
 from t2v.evaluation.benchmark.derived import (
     NO_SCENE,
+    NOT_FINITE,
     OF_CAPTION,
     OTHER_SIZE,
     adherence,
+    cut_share,
     memory_growth,
     motion_kept,
     object_drift,
@@ -31,9 +34,11 @@ from t2v.evaluation.benchmark.folder import (
     write_video,
 )
 from t2v.evaluation.benchmark.plan import Case, Prompts
+from t2v.evaluation.benchmark.results import MISSING
 from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.mawe import PairTerms, Sizes, pair_terms
 from t2v.evaluation.metrics.measurement import Measurement, absent
+from t2v.evaluation.metrics.seams import join_ratio
 from t2v.evaluation.metrics.video import measure_pairs, video_series
 from t2v.evaluation.networks.metric_networks import Measure, measure_by_networks
 from t2v.evaluation.samples import stream
@@ -54,7 +59,7 @@ class CaseRunner:
     """Makes the files of cases, with networks that are loaded once.
 
     Args:
-        scenes: what the prompts describe, as far as they are captions of the stack's world.
+        scenes: what each prompt describes, where it is a caption of the stack's world.
         probe: of that world.
         refiner: loads the refiner, at most once.
         baseline: loads the preset of another model, each at most once.
@@ -69,7 +74,7 @@ class CaseRunner:
     flow: FlowBackend
     sizes: Sizes
     world: World | None
-    scenes: tuple[Scene, ...]
+    scenes: tuple[Scene | None, ...]
     probe: Probe | None
     refiner: Callable[[], Refiner]
     baseline: Callable[[str], Generator]
@@ -83,7 +88,10 @@ class CaseRunner:
             lengths: frames after which the video is measured as well.
         """
         path = self.folder.measures(case)
-        values = read_values(path) if path.exists() else self._measure(case)
+        values = read_values(path) if path.exists() else self._measure_if_drawn(case)
+        if MISSING in values:
+            write_values(path, values)
+            return
         missing = [n for n in lengths if str(n) not in values["lengths"]]
         values["lengths"] |= {str(n): self._measure_beginning(case, values, n) for n in missing}
         self._measure_by_networks(case, values["measures"])
@@ -91,11 +99,23 @@ class CaseRunner:
             self._measure_by_networks(case, measured, int(length))
         write_values(path, values)
 
+    def _measure_if_drawn(self, case: Case) -> dict[str, Any]:
+        """Measures, or why there is no video: the others of the suite are made all the same."""
+        if ARMS[case.arm].needs == "world" and self.scene(case) is None:
+            return {"prompt": self.prompts.texts[case.prompt], MISSING: NO_SCENE}
+        try:
+            return self._measure(case)
+        except NotFiniteError:
+            return {"prompt": self.prompts.texts[case.prompt], MISSING: NOT_FINITE}
+
     def draw(self, case: Case) -> Frames:
         """The video of a case, made now if it is not there."""
         path = self.folder.video(case)
         if not path.exists():
             first = self.first_chunk(case)
+            if ARMS[case.arm].refined:  # what all of them begin with is not in their time
+                self.draw(replace(case, arm="cam"))
+                self.refiner()
             started, memory = time.perf_counter(), []
 
             def watched() -> Iterator[Frames]:
@@ -166,14 +186,19 @@ class CaseRunner:
         terms = pair_terms(video, self.flow, self.sizes)
         series = video_series(video, terms, boundaries)
         made = self.folder.video(case).with_suffix(".json")
-        making = read_values(made) if made.exists() else {"seconds": None, "memory": []}
+        making = read_values(made) if made.exists() else {"seconds": None, "memory": None}
         arm = ARMS[case.arm]
         stack = self.conditioned(arm.conditioning) if arm.conditioning else self.stack
-        measured = measure_pairs(video, terms, boundaries) | {
+        found = measure_pairs(video, terms, boundaries)
+        measured = found | {
             "motion_kept": motion_kept(series.per_chunk["motion"]),
             "memory_growth": memory_growth(making["memory"]),
+            "cut_share": cut_share(found["scuts_boundary"], boundaries),
             **self._of_caption(case, video),
         }
+        if arm.refined:
+            overlap = self.preset.find_refiner().chunking.overlap
+            measured["join_ratio"] = join_ratio(series.per_pair["change"], boundaries, overlap)
         return {
             "prompt": self.prompts.texts[case.prompt],
             "boundaries": boundaries,
@@ -194,6 +219,7 @@ class CaseRunner:
         boundaries = [at for at in values["boundaries"] if at < num_frames]
         video = self.draw(case)[:num_frames]
         measured = measure_pairs(video, PairTerms(**pairs), boundaries)
+        measured["cut_share"] = cut_share(measured["scuts_boundary"], boundaries)
         return to_json(measured | self._of_caption(case, video))
 
     def _measure_by_networks(

@@ -1,8 +1,9 @@
 """The work of `longtake benchmark`, after its options were checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from t2v.device import has_gpu
 from t2v.evaluation.arms.catalogue import ARMS
@@ -17,12 +18,12 @@ from t2v.evaluation.benchmark.sanity import run_sanity
 from t2v.evaluation.metrics.flow import DISFlow, FlowBackend
 from t2v.evaluation.metrics.mawe import PROTOCOL, Sizes
 from t2v.evaluation.metrics.video import protocol
-from t2v.evaluation.networks.metric_networks import MetricNetwork
+from t2v.evaluation.networks.metric_networks import Measure, MetricNetwork
 from t2v.pipeline.helios_loading import load_helios
 from t2v.pipeline.helios_stack import HeliosStack
 from t2v.pipeline.loading import load_stack
 from t2v.pipeline.stack import Stack
-from t2v.settings.presets import Preset
+from t2v.settings.presets import Preset, named_preset
 from t2v.weight_hashes import hash_file
 
 
@@ -61,9 +62,29 @@ def run_benchmark(options: BenchmarkOptions, tell: Callable[[str], None]) -> Non
     if options.flow_weights:
         measured_by["flow_weights"] = hash_file(options.flow_weights)
     records = {metric: network.record() for metric, network in options.networks.items()}
-    manifest = make_manifest(options.preset, options.prompts, measured_by, records)
-    manifest = settle_manifest(options.out, manifest)
-    folder.delete_parts()
+    manifest = make_manifest(
+        options.preset, options.prompts, measured_by, records, device, baselines_of(options.plans)
+    )
+    with folder.locked():
+        manifest = settle_manifest(options.out, manifest)
+        _run(options, folder, flow, sizes, measures, manifest, tell)
+
+
+def baselines_of(plans: Sequence[Plan]) -> list[Preset]:
+    """The presets of other models that the plans draw with."""
+    names = {ARMS[arm].preset for plan in plans for arm in plan.arms}
+    return [named_preset(name) for name in sorted(names - {""})]
+
+
+def _run(
+    options: BenchmarkOptions,
+    folder: BenchmarkFolder,
+    flow: FlowBackend,
+    sizes: Sizes,
+    measures: Mapping[str, Measure],
+    manifest: dict[str, Any],
+    tell: Callable[[str], None],
+) -> None:
     if options.has_sanity:
         run_sanity(folder, flow, sizes, manifest["protocol"], tell)
     if options.plans:

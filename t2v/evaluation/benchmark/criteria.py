@@ -1,6 +1,7 @@
 """Pass criteria of the experiments E1 to E7, decided before they were run.
 
-Each compares arms on the same prompts. A criterion that fails is reported as it is.
+Each compares arms on the same prompts. A criterion that fails is reported as it is, and one that no
+prompt can decide as unknown; criteria of arms that are not in the plan are left out.
 """
 
 from collections.abc import Callable
@@ -11,39 +12,47 @@ import numpy as np
 
 from t2v.evaluation.benchmark.plan import FEWEST_PROMPTS
 from t2v.evaluation.benchmark.results import Results
+from t2v.evaluation.benchmark.statistics import Column, paired_prompts
 from t2v.evaluation.benchmark.suites import TRAINED_RIVALS
 from t2v.evaluation.metrics.intervals import ratio_of_means, with_interval
 
 
-def judge(results: Results) -> list[dict[str, Any]]:
+Row = dict[str, Any]
+
+
+def judge(results: Results) -> list[Row]:
     """The criteria of a suite: what is asked, what was found, whether it is met (null: unknown)."""
     criteria = CRITERIA.get(results.plan.suite.name)
-    return [row for row in criteria(results) if row["prompts"]] if criteria else []
+    rows = criteria(results) if criteria else []
+    return [row for row in rows if row is not None]
 
 
-def paired(results: Results, metric: str, *arms: str) -> np.ndarray:
-    """A metric of several arms, (prompts, arms), of the prompts that have a value for each."""
+def paired(results: Results, metric: str, *arms: str) -> np.ndarray | None:
+    """A metric of several arms, (prompts, arms), of the prompts that have a value for each.
+
+    None if the plan lacks one of the arms.
+    """
     if not set(arms) <= set(results.plan.arms):
-        return np.empty((0, len(arms)))
-    columns = [results.column(arm, metric).per_prompt() for arm in arms]
-    shared = sorted(set.intersection(*(set(column) for column in columns)))
-    return np.array([[column[prompt] for column in columns] for prompt in shared]).reshape(
-        -1, len(arms)
-    )
+        return None
+    rows = paired_prompts(*(results.column(arm, metric) for arm in arms))
+    return np.array(list(rows.values())).reshape(-1, len(arms))
 
 
 def found(
     asked: str,
-    values: np.ndarray,
+    values: np.ndarray | None,
     statistic: Callable[[np.ndarray], float],
     meets: Callable[[float, float, float], bool],
-) -> dict[str, Any]:
-    """One criterion.
+) -> Row | None:
+    """One criterion; None without its arms.
 
     Args:
+        values: from `paired`.
         meets: decides by the value and the ends of its interval.
     """
-    row: dict[str, Any] = {"asked": asked, "value": None, "low": None, "high": None, "met": None}
+    if values is None:
+        return None
+    row: Row = {"asked": asked, "value": None, "low": None, "high": None, "met": None}
     row["prompts"] = len(values)
     if len(values) < FEWEST_PROMPTS:
         return row
@@ -71,8 +80,8 @@ def mean_difference(pairs: np.ndarray) -> float:
     return float((pairs[:, 0] - pairs[:, 1]).mean())
 
 
-def conditioning(results: Results) -> list[dict[str, Any]]:
-    rows = []
+def conditioning(results: Results) -> list[Row | None]:
+    rows: list[Row | None] = []
     untrained = ("no-cam", "restart", "replacement", "last-frame", "last-anchor")
     pairs = [("cam", other) for other in untrained]
     for cam, other in pairs + [(TRAINED_RIVALS[0], other) for other in TRAINED_RIVALS[1:]]:
@@ -86,8 +95,8 @@ def conditioning(results: Results) -> list[dict[str, Any]]:
         )
         rows.append(
             found(
-                f"cuts at boundaries: {cam} no more than {other}",
-                paired(results, "scuts_boundary", cam, other),
+                f"share of seams with a cut: {cam} no more than {other}",
+                paired(results, "cut_share", cam, other),
                 mean_difference,
                 lambda value, _, __: value <= 0,
             )
@@ -95,7 +104,7 @@ def conditioning(results: Results) -> list[dict[str, Any]]:
     return rows
 
 
-def apm(results: Results) -> list[dict[str, Any]]:
+def apm(results: Results) -> list[Row | None]:
     return [
         found(
             f"{label} of cam at most 0.9 of that of no-apm",
@@ -117,8 +126,8 @@ def apm(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def blending(results: Results) -> list[dict[str, Any]]:
-    def less(metric: str, ours: str, theirs: str, most: float) -> dict[str, Any]:
+def blending(results: Results) -> list[Row | None]:
+    def less(metric: str, ours: str, theirs: str, most: float) -> Row | None:
         return found(
             f"{metric} of {ours} at most {most:g} of that of {theirs}",
             paired(results, metric, ours, theirs),
@@ -128,7 +137,7 @@ def blending(results: Results) -> list[dict[str, Any]]:
 
     return [
         less(metric, *case)
-        for metric in ("std_t", "seam_ratio")
+        for metric in ("std_t", "join_ratio")
         for case in (
             ("joint", "independent", 0.6),
             ("joint", "shared_noise", 1),
@@ -138,14 +147,13 @@ def blending(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def stability(results: Results) -> list[dict[str, Any]]:
+def stability(results: Results) -> list[Row | None]:
     """The slope over lengths: the last length's MAWE over the first one's."""
     lengths = results.plan.lengths
     if len(lengths) < 2 or "cam" not in results.plan.arms:
         return []
-    ends = [results.column("cam", "mawe_code", n).per_prompt() for n in (lengths[0], lengths[-1])]
-    shared = sorted(ends[0].keys() & ends[1].keys())
-    pairs = np.array([[ends[1][p], ends[0][p]] for p in shared]).reshape(-1, 2)
+    ends = (results.column("cam", "mawe_code", n) for n in (lengths[-1], lengths[0]))
+    pairs = np.array(list(paired_prompts(*ends).values())).reshape(-1, 2)
     return [
         found(
             f"MAWE of cam after {lengths[-1]} frames within 15 % of that after {lengths[0]}",
@@ -156,7 +164,7 @@ def stability(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def stagnation(results: Results) -> list[dict[str, Any]]:
+def stagnation(results: Results) -> list[Row | None]:
     rows = [
         found(
             "motion of cam at the end at least 0.7 of that at the beginning",
@@ -176,7 +184,7 @@ def stagnation(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def context(results: Results) -> list[dict[str, Any]]:
+def context(results: Results) -> list[Row | None]:
     order = ("cam", "cam-4", "cam-2", "cam-1")
     return [
         found(
@@ -189,18 +197,20 @@ def context(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def long(results: Results) -> list[dict[str, Any]]:
+def long(results: Results) -> list[Row | None]:
     """Drift in the last third of a video over drift in the third before it, and the memory."""
-    thirds = []
-    for values in results.files.get("cam", {}).values():
-        drift = np.array(values["per_chunk"]["drift_colour"])
-        third = len(drift) // 3
-        if third:
-            thirds.append([drift[-third:].mean(), drift[third : 2 * third].mean()])
+    if "cam" not in results.plan.arms:
+        return []
+    drawn = results.drawn("cam")
+    drifts = {key: np.array(values["per_chunk"]["drift_colour"]) for key, values in drawn.items()}
+    thirds = {key: len(drift) // 3 for key, drift in drifts.items() if len(drift) >= 3}
+    last = {key: float(drifts[key][-third:].mean()) for key, third in thirds.items()}
+    middle = {key: float(drifts[key][third : 2 * third].mean()) for key, third in thirds.items()}
+    pairs = paired_prompts(Column(last, {}), Column(middle, {}))
     return [
         found(
             "drift of colour of cam: the last third no higher than 1.1 of the third before",
-            np.array(thirds).reshape(-1, 2),
+            np.array(list(pairs.values())).reshape(-1, 2),
             ratio_of_means,
             lambda value, _, __: value <= 1.1,
         ),
@@ -213,7 +223,7 @@ def long(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-CRITERIA: dict[str, Callable[[Results], list[dict[str, Any]]]] = {
+CRITERIA: dict[str, Callable[[Results], list[Row | None]]] = {
     "conditioning": conditioning,
     "apm": apm,
     "blending": blending,

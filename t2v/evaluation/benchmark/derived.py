@@ -1,5 +1,7 @@
 """Measures of a video that need more than its frames: its caption, its chunks, its making."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from t2v.evaluation.attributes import classify_frames, most_probable_class
@@ -24,6 +26,7 @@ DERIVED: dict[str, Metric] = {
 }  # fmt: skip
 OF_CAPTION = ("adherence", "object_drift")
 NO_SCENE = "the prompt is no caption of a world"
+NOT_FINITE = "the model computed values that are no numbers"
 OTHER_SIZE = "the probe knows frames of another size"
 EARLY_CHUNKS = 10  # the memory of a process has settled by then
 
@@ -41,8 +44,19 @@ def motion_kept(per_chunk: np.ndarray) -> Measurement:
     return Measurement(float(last / first)) if first >= STAGNANT_MOTION else absent(STAGNANT)
 
 
-def memory_growth(per_piece: list[int]) -> Measurement:
-    """Most memory in use after 10 chunks over the most before: 1 is constant memory."""
+def cut_share(cuts: Measurement, boundaries: Sequence[int]) -> Measurement:
+    """Cuts at boundaries over the number of boundaries, 0 to 1: arms have unequally many."""
+    return cuts if cuts.value is None else Measurement(cuts.value / len(boundaries))
+
+
+def memory_growth(per_piece: list[int] | None) -> Measurement:
+    """Most memory in use after 10 chunks over the most before: 1 is constant memory.
+
+    Args:
+        per_piece: bytes of the whole process; None if it was killed before they were kept.
+    """
+    if per_piece is None:
+        return absent("the memory was not kept")
     early, late = per_piece[:EARLY_CHUNKS], per_piece[EARLY_CHUNKS:]
     if not late or not max(early):
         return absent(f"at most {EARLY_CHUNKS} chunks")

@@ -12,6 +12,8 @@ Suites share videos of one length, so `all` makes each of them once.
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -20,12 +22,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from t2v.atomic import atomic_write
-from t2v.errors import MediaError
+from t2v.errors import ConfigError, MediaError
 from t2v.evaluation.benchmark.plan import Case
 from t2v.events import LatentMemory
 
 
 Frames = UInt8[np.ndarray, "_ _ _ 3"]
+LOCK = ".lock"
 
 
 class BenchmarkFolder:
@@ -46,10 +49,34 @@ class BenchmarkFolder:
     def measures(self, case: Case) -> Path:
         return self.path / "measures" / str(case.num_chunks) / case.arm / f"{case.name}.json"
 
-    def delete_parts(self) -> None:
-        """Deletes what a command was writing when it was killed."""
-        for part in self.path.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other commands out of the folder, and deletes what a killed one was writing.
+
+        Raises:
+            ConfigError: another command is at work in it.
+            MediaError: the folder cannot be written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / LOCK).open("w")
+        except OSError as error:
+            raise MediaError(f"cannot write to {self.path}: {error.strerror}") from error
+        with file:
+            try:
+                flock(file, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(
+                    f"another benchmark is at work in {self.path}; wait for it, or give another "
+                    "folder with --out"
+                ) from None
+            self._delete_parts()
+            yield
+
+    def _delete_parts(self) -> None:
+        for name in ("first", "videos", "measures"):
+            for part in (self.path / name).rglob(".*.part"):
+                part.unlink(missing_ok=True)
 
     def suite(self, name: str) -> Path:
         """The folder for what is made of a suite's numbers."""

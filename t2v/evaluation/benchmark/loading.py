@@ -47,7 +47,7 @@ def new_case_runner(
         sizes=sizes,
         world=world,
         scenes=scenes,
-        probe=find_probe(preset) if scenes else None,
+        probe=find_probe(preset) if any(scenes) else None,
         refiner=cache(lambda: load_refiner(preset, stack=taken_apart(stack))),
         baseline=cache(Generator.load),
         conditioned=cache(lambda name: load_arm(taken_apart(stack), preset, name)),
@@ -61,13 +61,11 @@ def taken_apart(stack: Stack | HeliosStack) -> Stack:
     return stack
 
 
-def scenes_of(world: World, prompts: Prompts) -> tuple[Scene, ...]:
-    """The held-out scenes of which the prompts are the captions; empty if one is of none."""
+def scenes_of(world: World, prompts: Prompts) -> tuple[Scene | None, ...]:
+    """The held-out scenes of which the prompts are the captions; None where one is of none."""
     scenes, _ = held_out_scenes(world, NUM_SCENES)
     by_caption = {scene.caption: scene for scene in reversed(scenes)}  # the first of a caption
-    if not by_caption.keys() >= set(prompts.texts):
-        return ()
-    return tuple(by_caption[text] for text in prompts.texts)
+    return tuple(by_caption.get(text) for text in prompts.texts)
 
 
 def find_probe(preset: Preset) -> Probe | None:

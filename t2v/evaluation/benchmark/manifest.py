@@ -6,6 +6,8 @@ A folder holds videos and measures of one manifest only, so that no table mixes 
 import hashlib
 import json
 import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from t2v.weight_hashes import hash_preset, hash_weights
 
 FORMAT = 1  # of the folder: raised when old files can no longer be read
 NAME = "manifest.json"
-ADDED_LATER = ("arms", "networks")  # what a folder may get after it was begun
+ADDED_LATER = ("arms", "networks", "baselines")  # what a folder may get after it was begun
 
 
 def make_manifest(
@@ -31,14 +33,18 @@ def make_manifest(
     prompts: Prompts,
     protocol: dict[str, Any],
     networks: dict[str, dict[str, Any]],
+    device: str,
+    baselines: Sequence[Preset] = (),
 ) -> dict[str, Any]:
     """What the videos and measures of a benchmark depend on, as plain values.
 
     Args:
         protocol: of the metrics: backend of the flow, sizes, versions of their libraries.
         networks: that measure as well, by metric: their names and the hashes of their weights.
+        device: "cpu" or "cuda".
+        baselines: other presets that draw.
     """
-    sources = [f"{source.repo}@{source.revision}" for source in preset.sources]
+    sources = sources_of(preset)
     values = {
         "format": FORMAT,
         "version": __version__,
@@ -46,7 +52,12 @@ def make_manifest(
         "source": hash_source(),
         "versions": versions_here(),
         "preset": preset.name,
+        "device": device,
         "settings": preset.defaults,
+        "refiner": asdict(preset.refiner) if preset.refiner else None,
+        "baselines": {
+            one.name: {"settings": one.defaults, "sources": sources_of(one)} for one in baselines
+        },
         "weights": sources or hash_preset(preset),
         "frame_size": preset.frame_size,
         "chunking": [preset.chunking.chunk_frames, preset.chunking.overlap],
@@ -56,6 +67,10 @@ def make_manifest(
         "arms": trained_arms(),
     }
     return json.loads(json.dumps(values))  # tuples are lists, as in the file
+
+
+def sources_of(preset: Preset) -> list[str]:
+    return [f"{source.repo}@{source.revision}" for source in preset.sources]
 
 
 def trained_arms() -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a command asks for, checked before torch is loaded: what is wrong is said at once."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,7 @@ def make_plan(suite: Suite, preset: Preset, prompts: Prompts, options: PlanOptio
     check_range("--prompts", num_prompts, 1, len(prompts.texts))
     check_range("--seeds", options.num_seeds, 1, MAX_SEEDS)
     check_range("--chunks", num_chunks, FEWEST_CHUNKS, 10_000)
+    check_prompts(preset, prompts, num_prompts)
     named = find_arms(options.arms, suite.arms) if options.arms else suite.arms
     missing = {name: reason for name in named if (reason := why_not(name, preset))}
     if not options.arms:
@@ -129,6 +131,15 @@ def make_plan(suite: Suite, preset: Preset, prompts: Prompts, options: PlanOptio
         lengths=tuple(n for n in lengths if n <= preset.chunking.num_frames(num_chunks)),
         left_out=tuple(missing.values()),
     )
+
+
+def check_prompts(preset: Preset, prompts: Prompts, count: int) -> None:
+    """Raises ConfigError, with its line, if one of the first prompts cannot be drawn."""
+    for number, text in enumerate(prompts.texts[:count], start=1):
+        try:
+            preset.config(prompt=text)
+        except ConfigError as error:
+            raise ConfigError(f"--prompts: prompt {number} of {prompts.name}: {error}") from error
 
 
 def check_range(option: str, value: int, low: int, high: int) -> None:
@@ -176,6 +187,11 @@ def read_prompts(path: Path) -> Prompts:
     texts = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not texts:
         raise ConfigError(f"--prompts: {path} has no prompts")
+    if repeated := [text for text, count in Counter(texts).items() if count > 1]:
+        raise ConfigError(
+            f"--prompts: {path} repeats {repeated[0]!r}, and prompts count as independent; --seeds "
+            "draws several videos of each"
+        )
     return Prompts(path.name, texts, hashlib.sha256(text.encode()).hexdigest())
 
 

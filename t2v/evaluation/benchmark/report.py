@@ -32,7 +32,8 @@ def make_report(results: Results, manifest: Mapping[str, Any], *, quick: bool) -
             "about": about(name, base, manifest),
             "shares_first_chunk": ARMS[name].shares_first_chunk,
             "trained_parameters": results.trained_parameters(name),
-            "videos": len(results.files[name]),
+            "videos": len(results.drawn(name)),
+            "seams": results.num_boundaries(name),
             "seconds": results.seconds(name),
         }
         for name in plan.arms
@@ -88,7 +89,7 @@ def metric_rows(results: Results, name: str) -> dict[str, Any]:
             row["difference"] = compare(columns[arm], columns[reference])
         row["paper"] = paper_figure(plan.suite.name, name, arm)
     controls = {arm: rows[arm]["value"] for arm in plan.arms if ARMS[arm].kind == "control"}
-    real = [rows[arm]["value"] for arm in REAL if arm in rows and rows[arm]["videos"]]
+    real = [rows[arm]["value"] for arm in REAL if arm in rows and results.drawn(arm)]
     above = ranked_above_real(metric, real[0], controls) if real else []
     return {
         "label": metric.label,

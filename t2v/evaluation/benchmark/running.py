@@ -18,7 +18,7 @@ from t2v.evaluation.benchmark.pictures import write_sheet
 from t2v.evaluation.benchmark.plan import Case, Plan
 from t2v.evaluation.benchmark.plots import NO_PLOTS, can_plot, write_plots
 from t2v.evaluation.benchmark.report import make_report
-from t2v.evaluation.benchmark.results import read_results
+from t2v.evaluation.benchmark.results import MISSING, read_results
 from t2v.evaluation.benchmark.slices import write_slices
 from t2v.evaluation.benchmark.table import format_table
 
@@ -85,6 +85,9 @@ def run_suites(
             runner().make(case, plan.lengths)
             if was_made:
                 continue
+            if MISSING in (found := read_values(folder.measures(case))):
+                tell(f"{plan.suite.name}: {case.arm}, prompt {case.prompt + 1}: {found[MISSING]}")
+                continue
             spent = time.perf_counter() - started
             num_frames = runner().preset.chunking.num_frames(case.num_chunks)
             clock.add(speed.of_case(case, num_frames), spent)
@@ -109,6 +112,8 @@ def is_made(
     if not lengths and not networks:
         return True
     values = read_values(path)
+    if MISSING in values:
+        return True
     if not {*map(str, lengths)} <= values["lengths"].keys():
         return False
     return all(

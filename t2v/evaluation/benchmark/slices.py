@@ -20,7 +20,7 @@ def write_slices(plan: Plan, folder: BenchmarkFolder) -> None:
         columns = []
         for arm in plan.arms:
             one = replace(case, arm=arm)
-            if folder.measures(one).exists():
+            if folder.measures(one).exists() and folder.video(one).exists():
                 video = read_video(folder.video(one))
                 ticks = read_values(folder.measures(one))["boundaries"]
                 columns.append((arm, xt_picture(video, ticks, scale=SCALE)))

@@ -7,6 +7,7 @@ resampled: videos of one prompt are not independent.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,16 +32,30 @@ class Column:
 
     def per_prompt(self) -> dict[int, float]:
         """The mean over the seeds of each prompt."""
-        found: dict[int, list[float]] = {}
-        for (prompt, _), value in self.values.items():
-            found.setdefault(prompt, []).append(value)
-        return {prompt: float(np.mean(values)) for prompt, values in found.items()}
+        return {prompt: row[0] for prompt, row in paired_prompts(self).items()}
 
 
-def column_of(measures: Mapping[Key, Mapping[str, Any]], metric: str) -> Column:
-    """Reads a metric from the measures of an arm's videos."""
+def paired_prompts(*columns: Column) -> dict[int, list[float]]:
+    """Of every prompt a mean for each column, over the seeds that all of them have values for."""
+    shared = sorted(set.intersection(*(set(column.values) for column in columns)))
+    found: dict[int, list[list[float]]] = {}
+    for key in shared:
+        found.setdefault(key[0], []).append([column.values[key] for column in columns])
+    return {prompt: np.mean(rows, axis=0).tolist() for prompt, rows in found.items()}
+
+
+def column_of(
+    measures: Mapping[Key, Mapping[str, Any]],
+    metric: str,
+    not_drawn: Mapping[Key, str] = MappingProxyType({}),
+) -> Column:
+    """Reads a metric from the measures of an arm's videos.
+
+    Args:
+        not_drawn: why other videos could not be drawn.
+    """
     values: dict[Key, float] = {}
-    missing: Counter[str] = Counter()
+    missing: Counter[str] = Counter(not_drawn.values())
     for key, measured in measures.items():
         one = measured.get(metric, {"value": None, "reason": "not measured"})
         if one["value"] is None:
@@ -58,9 +73,8 @@ def summarize(column: Column) -> dict[str, Any]:
 
 def compare(column: Column, reference: Column) -> dict[str, Any]:
     """The same for the differences from another arm, over prompts that both have values for."""
-    ours, theirs = column.per_prompt(), reference.per_prompt()
-    both = sorted(ours.keys() & theirs.keys())
-    return estimate(np.array([ours[prompt] - theirs[prompt] for prompt in both]))
+    both = paired_prompts(column, reference).values()
+    return estimate(np.array([ours - theirs for ours, theirs in both]))
 
 
 def estimate(numbers: np.ndarray) -> dict[str, Any]:

@@ -25,7 +25,14 @@ TRAINED_RIVALS = (
     "repeated-frame",
     "no-cond",
 )  # trained by `longtake train --arm`
-SEAMS = ("scuts", "scuts_boundary", "seam_ratio", "warp_seam_ratio", "flow_seam_ratio")
+SEAMS = (
+    "scuts",
+    "scuts_boundary",
+    "cut_share",
+    "seam_ratio",
+    "warp_seam_ratio",
+    "flow_seam_ratio",
+)
 WARPS = ("mawe_code", "mawe_ratio", "mawe_text", "warp_error")
 MOTION = ("motion", "stagnant_share", "std_t", "std_pix")
 DRIFT = ("drift_colour", "drift_saturation", "drift_contrast", "drift_sharpness")
@@ -112,7 +119,7 @@ SUITES: dict[str, Suite] = {
             num_chunks=14,
             num_prompts=8,
             quick_prompts=4,
-            metrics=("std_t", "std_pix", *SEAMS, *WARPS, "motion"),
+            metrics=("std_t", "std_pix", "join_ratio", "scuts", *WARPS, "motion"),
         ),
         Suite(
             name="stability",

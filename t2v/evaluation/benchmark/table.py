@@ -86,14 +86,23 @@ def criteria(report: Mapping[str, Any]) -> Iterator[str]:
 def arms(report: Mapping[str, Any]) -> Iterator[str]:
     yield "## Arms"
     yield ""
-    yield row("arm", "kind", "same first chunk", "trained parameters", "s a video", "what it does")
-    yield row(*["---"] * 6)
+    yield row(
+        "arm",
+        "kind",
+        "same first chunk",
+        "trained parameters",
+        "seams",
+        "s a video",
+        "what it does",
+    )
+    yield row(*["---"] * 7)
     for name, arm in report["arms"].items():
         yield row(
             f"`{name}`",
             arm["kind"],
             "yes" if arm["shares_first_chunk"] else "no",
             f"{arm['trained_parameters'] / 1e6:.2f} M" if arm["trained_parameters"] else "none",
+            "" if arm["seams"] is None else arm["seams"],
             "" if arm["seconds"] is None else f"{arm['seconds']:.1f}",
             arm["about"],
         )

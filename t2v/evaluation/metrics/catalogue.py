@@ -31,6 +31,8 @@ CATALOGUE: dict[str, Metric] = {
         Metric("scuts", "SCuts", "cuts", "lower"),
         Metric("scuts_boundary", "SCuts at boundaries", "cuts", "lower"),
         Metric("seam_ratio", "seam", "ratio", "lower"),
+        Metric("join_ratio", "join of refined chunks", "ratio", "lower"),
+        Metric("cut_share", "share of seams with a cut", "share", "lower"),
         Metric("warp_seam_ratio", "warp error at seams", "ratio", "lower", FLOW_WEIGHTS),
         Metric("flow_seam_ratio", "motion at seams", "ratio", "lower", FLOW_WEIGHTS),
         Metric("drift_colour", "drift of colour", "grey levels", "lower"),

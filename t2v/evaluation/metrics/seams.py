@@ -7,9 +7,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from t2v.evaluation.metrics.measurement import (
+    NO_BOUNDARIES,
     Measurement,
+    absent,
     at_boundaries_over_elsewhere,
     boundary_mask,
+    ratio,
 )
 
 
@@ -39,3 +42,25 @@ def seam_ratio(frames: UInt8[np.ndarray, "f h w 3"], boundaries: Sequence[int]) 
     """
     is_boundary = boundary_mask(boundaries, len(frames))
     return at_boundaries_over_elsewhere(frame_changes(frames), is_boundary)
+
+
+def join_ratio(
+    changes: Float[np.ndarray, " pairs"], ends: Sequence[int], overlap: int
+) -> Measurement:
+    """Largest change in the overlaps of chunks over the largest change between the overlaps.
+
+    For chunks that may join at any frame of their overlap, as blended ones do: change where an
+    overlap ends finds only the joins of chunks that are not blended. From 0, lower is better; about
+    1 where no join is seen.
+
+    Args:
+        changes: of neighbouring frames.
+        ends: the first frame after each overlap.
+        overlap: frames that two chunks share.
+    """
+    joins = [changes[end - overlap - 1 : end] for end in ends]
+    between = [changes[end : after - overlap - 1] for end, after in pairwise(ends)]
+    if not all(map(len, (*joins, *between))) or not between:
+        return absent(NO_BOUNDARIES)
+    means = [float(np.mean([part.max() for part in parts])) for parts in (joins, between)]
+    return ratio(*means)
