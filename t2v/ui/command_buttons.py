@@ -87,7 +87,11 @@ class CommandButtons:
         num_later = await self._num_made_after(run_id, chunk)
         if num_later:
             question = await asyncio.to_thread(self._question_of_redo, run_id, chunk, num_later)
-            yield {edit.confirmation: gr.update(visible=True), edit.question: question}
+            yield {
+                edit.confirmation: gr.update(visible=True),
+                edit.question: question,
+                edit.asked: [run_id, chunk, is_new_seed, prompt],
+            }
             return
         async for updates in self._redo(run_id, chunk, is_new_seed, prompt, request, num_later):
             yield updates
@@ -102,6 +106,13 @@ class CommandButtons:
     ) -> AsyncGenerator[Updates, None]:
         num_later = await self._num_made_after(run_id, chunk)
         async for updates in self._redo(run_id, chunk, is_new_seed, prompt, request, num_later):
+            yield updates
+
+    async def confirm_redo(
+        self, asked: Any, request: gr.Request | None = None
+    ) -> AsyncGenerator[Updates, None]:
+        """Regenerates what the question was about, whatever the form says by now."""
+        async for updates in self.click_redo(*asked, request):
             yield updates
 
     async def click_refine(
@@ -196,6 +207,11 @@ class CommandButtons:
     def _position(self, run_id: str, chunk: int) -> str:
         seconds = seconds_at(self._worker.record(run_id).settings, chunk)
         return tr("chunk {n}, {time} into the video", n=chunk, time=in_seconds(seconds, 1))
+
+
+def ask_delete(run_id: str) -> tuple[dict[str, Any], str]:
+    """Asks whether to delete a run: (the opened question, the run that it is about)."""
+    return gr.update(visible=True), run_id
 
 
 def choose_chunk(event: gr.SelectData) -> tuple[Any, dict[str, Any]]:

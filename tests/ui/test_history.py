@@ -14,6 +14,7 @@ from t2v.ui.auth import Access
 from t2v.ui.facts import facts
 from t2v.ui.history import MAX_SHOWN, STATES, History
 from t2v.ui.timeline import MAX_CELLS, timeline
+from t2v.ui.wiring import build_page
 from tests.support.fakes import PaintingStream, opener, painted_preset, settings
 from tests.support.page import Page, Shown
 
@@ -259,9 +260,34 @@ def test_regenerate_reads_the_log_once_and_asks_before_later_chunks_are_lost(sta
     assert asked[edit.confirmation]["visible"] and "2 later chunks" in asked[edit.question]
     assert page.worker.record(run_id).settings.config.reseed == ""
     assert num_reads == [run_id]
+    assert asked[edit.asked] == [run_id, 1, True, ""]
     assert len(asyncio.run(ask(3))) > 1  # nothing but the chunk itself is lost
     assert page.worker.record(run_id).settings.config.reseed.startswith("3: ")
     assert num_reads == [run_id] * 2
+
+
+def test_a_confirmation_acts_on_what_its_question_was_about(worker):
+    page = build_page(worker, {"painted": painted_preset()}, "painted")
+    names = {part["id"]: part["props"] for part in page.config["components"]}
+    clicked = {
+        names[target]["value"]: [names[part].get("label") for part in event["inputs"]]
+        for event in page.config["dependencies"]
+        for target, kind in event["targets"]
+        if kind == "click" and event["inputs"] and event["backend_fn"]
+    }
+    assert clicked["Regenerate them"] == clicked["Delete"] == ["Asked"]
+
+
+def test_a_confirmed_question_regenerates_the_run_and_the_chunk_that_it_named(start):
+    page = start()
+    run_id = make(page, num_chunks=4)
+
+    async def confirm() -> None:
+        async for _ in page.buttons.confirm_redo([run_id, 2, True, ""]):
+            pass
+
+    asyncio.run(confirm())
+    assert page.worker.record(run_id).settings.config.reseed.startswith("2: ")
 
 
 CHANGING = ("stop", "pause", "resume", "extend", "change", "redo", "favourite", "delete")

@@ -414,6 +414,11 @@
       }
       runsChanged();
     },
+    // After "Delete" in the panel of a run, which may not be shown any more.
+    deleted(id) {
+      longtake.acted({ action: "delete", runs: [id] });
+      return [];
+    },
     // Whether the form has other settings than the video that is shown. `values` are the summary of
     // its run and the values of the form, in the order of `names`.
     compare(names, [run, ...values]) {
