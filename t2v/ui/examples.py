@@ -100,7 +100,10 @@ def examples_html(preset: Preset) -> str:
         for index, example in enumerate(examples)
     )
     kind = "pictures" if has_pictures else "texts"
-    return f'<p class="label">{title}</p><ul class="examples {kind}">{buttons}</ul>'
+    return (
+        f'<p class="label">{title}</p>'
+        f'<ul class="examples {kind}" data-preset="{escaped(preset.name)}">{buttons}</ul>'
+    )
 
 
 def pictures(example: Example) -> str:

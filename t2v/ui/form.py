@@ -47,6 +47,7 @@ class Form:
     settings: dict[str, Block]
     api_settings: dict[str, Block]
     preset: gr.Dropdown
+    applied: gr.Textbox  # name of the preset whose defaults, or a run of it, filled the form last
     length: Length
     generate: gr.Button
     stop: gr.Button
@@ -70,7 +71,10 @@ class Form:
             for name in page_settings()
             if name != "seed"
         }
-        return updates | ({self.settings["preset"]: preset.name} if preset else {})
+        chosen: Updates = {}
+        if preset:
+            chosen = {self.settings["preset"]: preset.name, self.applied: preset.name}
+        return updates | chosen
 
     def repeated(self, config: GenerationConfig, preset: Preset | None) -> Updates:
         """Updates that make the same video again: the settings, the seed, and that it is kept."""
@@ -82,7 +86,7 @@ class Form:
         return self.filled(config, preset) | exactly
 
     def defaults(self, preset: Preset) -> Updates:
-        """Updates with the defaults of a preset, its examples and its description."""
+        """Updates with the defaults of a preset, which the visitor has chosen."""
         config = preset.config(prompt="any")
         updates: Updates = {
             self.settings[parameter_name(name)]: setting_update(name, getattr(config, name), preset)
@@ -94,17 +98,22 @@ class Form:
             for name in NOT_IN_PRESETS
             if name in OF_SOME_PRESETS
         }
-        updates[self.examples] = examples_html(preset)
-        updates[self.description] = describe_preset(preset)
-        updates[self.hint] = describe_hint(preset)
-        updates[self.vocabulary] = vocabulary_html(preset)
-        return updates
+        return updates | {self.applied: preset.name}
+
+    def described(self, preset: Preset) -> Updates:
+        """Updates that say what a preset is, whoever has chosen it."""
+        return {
+            self.examples: examples_html(preset),
+            self.description: describe_preset(preset),
+            self.hint: describe_hint(preset),
+            self.vocabulary: vocabulary_html(preset),
+        }
 
     @property
     def restored(self) -> list[Block]:
         """The components that `filled` updates, in order."""
         names = [name for name in self.settings if name not in (*NOT_RESTORED, "seed")]
-        return [self.settings[name] for name in names]
+        return [*(self.settings[name] for name in names), self.applied]
 
     @property
     def repeatable(self) -> list[Block]:
@@ -121,4 +130,9 @@ class Form:
             if name not in NOT_IN_PRESETS or name in OF_SOME_PRESETS
         ]
         settings = [self.settings[parameter_name(name)] for name in names]
-        return [*settings, self.examples, self.description, self.hint, self.vocabulary]
+        return [*settings, self.applied]
+
+    @property
+    def descriptions(self) -> list[Block]:
+        """The components that `described` updates."""
+        return [self.examples, self.description, self.hint, self.vocabulary]

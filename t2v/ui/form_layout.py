@@ -31,6 +31,7 @@ from t2v.ui.parameters import (
     declared_settings,
     in_parameter_order,
     parameter_name,
+    text_box,
     unchanged,
 )
 from t2v.ui.server import STATIC
@@ -103,6 +104,7 @@ def build_form(presets: dict[str, Preset], default: str, reason: str = "") -> Fo
         settings=settings,
         api_settings=in_parameter_order(builder.api_settings() | hidden),
         preset=chosen,
+        applied=text_box(visible=False, label="Applied preset", value=default),
         length=length,
         generate=generate,
         stop=stop,

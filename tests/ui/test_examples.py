@@ -24,8 +24,8 @@ MAX_BYTES = 300_000  # of one file: they are parts of the page
 
 
 def chosen(page, preset, index):
-    event = gr.SelectData(None, {"index": index, "value": None})
-    return page.settings(page.form_events.choose_example(preset, event))
+    event = gr.SelectData(None, {"index": index, "value": preset})
+    return page.settings(page.form_events.choose_example(event))
 
 
 def frames_of(picture) -> np.ndarray:
@@ -58,6 +58,7 @@ def test_the_video_of_the_first_view_is_one_of_the_examples():
 def test_examples_are_buttons_with_alternative_texts(name):
     preset = named_preset(name)
     html = examples_html(preset)
+    assert f'data-preset="{name}"' in html  # a click says whose example it was
     assert html.count("<button") == len(preset.examples)
     for prompt in preset.examples:
         assert prompt in html

@@ -455,9 +455,30 @@ def test_choosing_a_preset_fills_in_its_defaults(start):
     chosen = page.settings(updates)
     assert [chosen[name] for name in names] == [6, 1, 4, 7.5, "ddim"]
     assert not {"prompt", "negative_prompt", "seed", "reseed"} & set(chosen)
+    assert updates[page.form.applied] == "absent"
+
+
+def test_passing_the_list_of_presets_resets_nothing(start):
+    page = start()
+    assert is_skipped(page.form_events.choose_preset("absent", "absent"))
+    assert not is_skipped(page.form_events.choose_preset("absent", "painted"))
+
+
+def test_a_preset_is_described_however_the_form_got_it(start):
+    page = start()
+    described = page.form_events.describe_preset("absent")
+    assert set(described) == set(page.form.descriptions)
     for example in ("a red star over the sea", "two blue rings"):
-        assert example in updates[page.form.examples]
-    assert "Its weights are not in nowhere" in updates[page.form.description]
+        assert example in described[page.form.examples]
+    assert "Its weights are not in nowhere" in described[page.form.description]
+    config = build_page(page.worker, PRESETS, "painted").config
+    names = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
+    [outputs] = [
+        {names[part] for part in event["outputs"]}
+        for event in config["dependencies"]
+        if event["api_name"] == "describe_preset"
+    ]
+    assert {"examples", "hint", "vocabulary"} <= outputs
 
 
 def test_a_preset_describes_its_requirements_and_whether_it_is_installed(tmp_path):
