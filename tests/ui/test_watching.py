@@ -30,6 +30,7 @@ from tests.support.fakes import (
     PaintedRefiner,
     PaintingStream,
     is_yellow,
+    made,
     opener,
     painted_preset,
     read_number,
@@ -364,6 +365,18 @@ def test_a_tab_shows_the_video_that_was_requested_last(start):
     assert begun.live["value"] is None and begun.run_id != first[0].run_id
     assert last.seed == 9 and last.summary["state"] == "finished"
     assert list(page.worker.watch(first[0].run_id))[-1].state == "finished"
+
+
+def test_an_ended_run_leaves_nothing_of_the_one_before_in_the_players(start):
+    page = start()
+    one, other = (made(page.worker, seed=seed) for seed in (3, 4))
+    tab = gr.Request(session_hash="page", headers={"x-gradio-user": "app"})
+
+    def is_emptied(run_id) -> bool:
+        return not is_skipped(collect(page.show(run_id, tab))[0].live)
+
+    assert is_emptied(one) and is_emptied(other)
+    assert not is_emptied(other)  # its live video may still be playing to its end
 
 
 def test_players_are_emptied_again_for_every_run(start):
