@@ -211,6 +211,18 @@ def test_the_refine_switch_is_disabled_if_the_preset_cannot_refine(start):
     assert switch["interactive"] is True
 
 
+def test_a_preset_without_a_refiner_offers_no_blending_and_refines_no_finished_video(start):
+    page = start()
+    run_id = made(page.worker)
+
+    for name, is_offered in (("painted", True), ("absent", False)):
+        assert page.visible(page.form_events.choose_preset(name))["blending"] is is_offered
+    assert collect(page.show(run_id))[-1].refine["visible"] is True
+    bare = replace(page.worker.record(run_id).settings, preset="absent")
+    list(page.worker.watch(other := page.worker.submit(bare)))
+    assert collect(page.show(other))[-1].refine["visible"] is False
+
+
 def test_a_preset_that_cannot_refine_says_so_and_makes_no_run(start, monkeypatch):
     monkeypatch.setitem(PRESETS, "plain", painted_preset(Unrefined, name="plain"))
     page = start()
