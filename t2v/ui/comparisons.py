@@ -42,6 +42,7 @@ HIDDEN = (
     "The rest of the page is hidden until you have voted: it would show which video is which. "
     "“Compare” shows it without a vote."
 )
+NOT_COUNTED = "The server does not answer: your vote was not counted. Try again."
 MAX_OPEN = 500  # blind comparisons that wait for their vote; the oldest are forgotten
 
 
@@ -197,7 +198,8 @@ class Comparisons:
             f'<div class="comparison blind" data-token="{token}"><p class="quiet">{tr(HIDDEN)}</p>'
             f"{self._players(pair, self._videos_of_one_kind(pair), secret=token)}{transport()}"
             f'<p class="question-text">{tr("Which video is better?")}</p>'
-            f'<div class="votes">{buttons}</div><p class="counted">{said}</p></div>'
+            f'<div class="votes">{buttons}</div><p class="problem" role="alert" '
+            f'data-silent="{tr(NOT_COUNTED)}"></p><p class="counted">{said}</p></div>'
         )
 
     def _players(self, pair: Pair, paths: list[Path], secret: str = "") -> str:

@@ -144,7 +144,9 @@ def test_a_vote_is_a_line_of_the_file_and_reveals_the_order(page, runs, choice, 
 
 
 def test_a_comparison_is_voted_on_once(page, runs):
-    token = token_of(page.comparisons.show_blind(*runs))
+    html = page.comparisons.show_blind(*runs)
+    assert 'role="alert" data-silent="The server does not answer' in html  # where it says why not
+    token = token_of(html)
     with pytest.raises(gr.Error, match=r"[Cc]hoice must be one of left, right, same"):
         page.comparisons.vote(token, "both")
     page.comparisons.vote(token, "same")
