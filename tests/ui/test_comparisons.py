@@ -195,6 +195,15 @@ def test_the_slice_of_a_run_is_sent_once_and_again_with_another_row(page, runs):
     assert "Row 31 of 32" in page.slices.poll(runs[0], 1, answer["version"])["html"]
 
 
+def test_the_slice_of_a_regenerated_run_is_sent_again(page, module_worker):
+    run_id = made(module_worker, seed=17)
+    before = page.slices.poll(run_id)
+    module_worker.commands.redo(run_id, 0, seed=18)
+    list(module_worker.watch(run_id))
+    after = page.slices.poll(run_id, version=before["version"])
+    assert after["version"] != before["version"] and "html" in after
+
+
 def test_a_slice_of_nothing_is_refused(page, runs):
     with pytest.raises(gr.Error, match="no run"):
         page.slices.poll("0" * 24)
