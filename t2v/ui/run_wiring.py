@@ -36,6 +36,13 @@ def connect_watching(page: gr.Blocks, view: RunView, handlers: Handlers) -> None
         js="(id) => [id, longtake.remember(id)]",
         **PRIVATE,
     )
+    # What was made of, or chosen in, the run before.
+    stage.run_id.change(
+        lambda: (None, 0, ""),
+        None,
+        [stage.share.made_file, stage.edit.chunk, stage.edit.other_prompt],
+        **PRIVATE,
+    )
 
 
 def connect_buttons(view: RunView, buttons: CommandButtons) -> None:

@@ -278,6 +278,21 @@ def test_a_confirmation_acts_on_what_its_question_was_about(worker):
     assert clicked["Regenerate them"] == clicked["Delete"] == ["Asked"]
 
 
+def test_another_run_starts_without_the_file_the_chunk_and_the_prompt_of_the_one_before(worker):
+    page = build_page(worker, {"painted": painted_preset()}, "painted")
+    ids = {part["id"]: part["props"].get("elem_id") for part in page.config["components"]}
+    run_id = next(
+        part["id"] for part in page.config["components"] if part["props"].get("label") == "Run id"
+    )
+    emptied = {
+        ids[part]
+        for event in page.config["dependencies"]
+        if [run_id, "change"] in map(list, event["targets"])
+        for part in event["outputs"]
+    }
+    assert {"made-file", "redo-chunk", "redo-prompt"} <= emptied
+
+
 def test_a_confirmed_question_regenerates_the_run_and_the_chunk_that_it_named(start):
     page = start()
     run_id = make(page, num_chunks=4)
