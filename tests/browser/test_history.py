@@ -151,6 +151,9 @@ def test_settings_that_are_not_those_of_the_video_are_marked_and_can_be_taken(se
     wait_for_state(page, "finished")
     differs = page.locator("#differs")
     assert not differs.is_visible()
+    page.get_by_label("Prompt", exact=True).fill("a red\nstar")  # the same on one line
+    page.wait_for_timeout(SECOND)
+    assert not differs.is_visible()
     page.get_by_label("Prompt", exact=True).fill("two blue rings")
     differs.wait_for()
     differs.get_by_role("button", name="Use these settings").click()

@@ -384,6 +384,14 @@
     }
   };
 
+  // As `one_line` in visible_text.py makes it of what was typed, less the joiners.
+  const oneLine = (text) =>
+    text
+      .replace(/\s*[\r\n]\s*(?=\d{1,6}(?:\s*-\s*\d{1,6})?\s*:\s)/g, " / ")
+      .replace(/[\r\n\t\u0085\u2028\u2029]/g, " ")
+      .replace(/[\p{Cc}\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu, "")
+      .trim();
+
   const forget = (ids) => keep(known().filter((id) => !ids.includes(id)));
   const runsChanged = () => document.dispatchEvent(new Event("longtake:runs")); // see strip.js
 
@@ -424,7 +432,7 @@
     compare(names, [run, ...values]) {
       const form = Object.fromEntries(names.map((name, index) => [name, values[index]]));
       const settings = { ...run?.settings?.config, preset: run?.settings?.preset };
-      const text = (value) => (Array.isArray(value) ? value.join("x") : String(value ?? "").trim());
+      const text = (value) => (Array.isArray(value) ? value.join("x") : oneLine(String(value ?? "")));
       const isOther = (name) => name in settings && text(settings[name]) !== text(form[name]);
       const compared = names.filter((name) => name !== "seed" || !form.randomize_seed);
       const differs = Boolean(run?.settings) && compared.some(isOther);
