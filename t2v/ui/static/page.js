@@ -229,6 +229,7 @@
   const prompt = () => document.querySelector("#prompt textarea");
   const here = () => new URLSearchParams(window.location.search).get("run") ?? "";
   let typed = null;
+  let generated = null; // what was typed when "Generate" was clicked: the server may refuse it
   document.addEventListener("input", (event) => {
     if (event.isTrusted && event.target === prompt()) typed = event.target.value;
   });
@@ -325,7 +326,7 @@
         return;
       }
       lastClick = performance.now();
-      typed = null;
+      generated = typed;
       // Where the player is below the prompt, it comes into view.
       if (!window.matchMedia("(max-width: 860px)").matches) return;
       document.activeElement?.blur(); // the keyboard of a phone goes
@@ -442,6 +443,9 @@
     // Puts the run into the address: a reload, a bookmark or a copied link returns to it. Returns
     // the link.
     remember(id) {
+      const isNew = id && !known().includes(id); // it is what was asked for
+      if (isNew && generated !== null && typed === generated) typed = null;
+      if (isNew) generated = null;
       const link = new URL(window.location);
       if (id) link.searchParams.delete("new");
       if (id) link.searchParams.set("run", id);
