@@ -29,11 +29,12 @@ from t2v.ui.comparison_html import (
     rows_of,
     transport,
 )
-from t2v.ui.downloads import best_track_of, best_video_of, describe_memories
+from t2v.ui.downloads import best_track_of, best_video_of
 from t2v.ui.errors import errors_shown
 from t2v.ui.labels import escaped
+from t2v.ui.memories import describe_memories
 from t2v.ui.slices import Slices
-from t2v.ui.texts.catalogue import tr, tr_count
+from t2v.ui.texts.catalogue import listed, tr, tr_count
 from t2v.ui.urls import address_of
 from t2v.ui.visitors import visitor_of
 
@@ -218,7 +219,5 @@ class Comparisons:
 
     def _describe(self, record: RunRecord) -> str:
         config, preset = record.settings.config, record.settings.preset
-        return escaped(
-            f"{config.prompts[0].text} · {preset}, {describe_memories(self._folder(record))}, "
-            f"{tr('seed {n}', n=config.seed)}"
-        )
+        memories, seed = describe_memories(record.settings), tr("seed {n}", n=config.seed)
+        return escaped(f"{config.prompts[0].text} · {listed(preset, memories, seed)}")
