@@ -22,6 +22,22 @@
     return (texts[english] ?? english).replace(/{(\w+)}/g, (_, name) => values[name]);
   };
 
+  // What page.css shows on screens without a video, as soon as the page says it in its language.
+  let hasTexts = false;
+  const setTexts = () => {
+    if (hasTexts || !header()) return;
+    hasTexts = true;
+    const texts = {
+      "--live-text": tr("Your video plays here while it is being made."),
+      "--refined-text": tr("The refined video follows here."),
+      "--opening-text": tr("Opening the video…"),
+    };
+    for (const [name, text] of Object.entries(texts)) {
+      document.documentElement.style.setProperty(name, JSON.stringify(text));
+    }
+  };
+  setTexts();
+
   const duration = (seconds) => {
     const whole = Math.round(seconds);
     if (whole === 0) return tr("now");
@@ -109,6 +125,7 @@
     example?.pause();
   };
   setInterval(() => {
+    setTexts();
     const status = document.querySelector("#status .status");
     const hasEnded = status?.matches(".finished, .stopped, .failed") ?? false;
     for (const screen of document.querySelectorAll(".screen")) {
