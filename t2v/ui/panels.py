@@ -129,8 +129,8 @@ def build_share_panel() -> SharePanel:
         link = gr.Textbox(
             label=tr("Link to this video"),
             info=tr(
-                "Anyone with the link can watch, download and reuse the settings. Only you can "
-                "change the video."
+                "Anyone with the link can watch, download and reuse the settings. Only whoever "
+                "asked for the video, and whoever runs this app, can change it."
             ),
             interactive=False,
             buttons=["copy"],

@@ -59,6 +59,10 @@ class TabRegistry:
         """Whether the tab follows a run that has yet to end."""
         return tab_of(request) in self._claims
 
+    def followed_run(self, request: gr.Request | None) -> str | None:
+        """The run that the tab follows and that has yet to end."""
+        return self._last_runs.get(tab_of(request)) if self.is_claimed(request) else None
+
     @contextmanager
     def side_task(self, request: gr.Request | None) -> Iterator["Claim"]:
         """For a second stream of a tab: it is over as soon as the tab opens another run.

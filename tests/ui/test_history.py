@@ -331,6 +331,32 @@ def test_guests_cannot_press_what_would_change_the_run_of_somebody_else(start):
     assert own.favourite["interactive"] and own.extend["interactive"] and own.redo["interactive"]
 
 
+def test_a_guest_is_not_sent_to_the_list_for_a_video_that_it_has_only_watched(start, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Info", lambda text, title: told.append(text))
+    gate = threading.Event()
+    page = start(PaintingStream(gate=gate))
+    run_id = page.worker.submit(settings(num_chunks=2), "its owner")
+    guest = gr.Request(
+        session_hash="tab", headers={"x-gradio-user": "app"}, client={"host": "10.0.0.1"}
+    )
+    values = {"prompt": "a star", "preset": "painted", "num_chunks": 1, "num_inference_steps": 1}
+
+    async def watch_and_ask() -> None:
+        watched = page.show(run_id, guest)
+        await anext(watched)
+        asked = asyncio.ensure_future(anext(page.generate(guest, **values)))
+        while not told:
+            await asyncio.sleep(0.01)
+        gate.set()
+        async for _ in watched:
+            pass
+        await asked
+
+    asyncio.run(asyncio.wait_for(watch_and_ask(), 60))
+    assert told == ["The other video goes on. Open its link to watch it again."]
+
+
 def test_a_click_that_continues_an_ended_run_says_so(start, monkeypatch):
     told = []
     monkeypatch.setattr(gr, "Info", lambda text, title: told.append(text))
