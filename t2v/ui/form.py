@@ -8,7 +8,7 @@ from gradio.blocks import Block
 
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
-from t2v.ui.examples import examples_html
+from t2v.ui.examples import describe_schedule, examples_html
 from t2v.ui.labels import describe_hint, describe_preset, vocabulary_html
 from t2v.ui.parameters import (
     OF_SOME_PRESETS,
@@ -56,6 +56,7 @@ class Form:
     description: gr.Markdown
     hint: gr.Markdown
     vocabulary: gr.HTML
+    schedule: gr.Markdown
     unknown_words: gr.Markdown
     start: StartPanel
     settings_file: gr.File
@@ -107,6 +108,7 @@ class Form:
             self.description: describe_preset(preset),
             self.hint: describe_hint(preset),
             self.vocabulary: vocabulary_html(preset),
+            self.schedule: describe_schedule(preset),
         }
 
     @property
@@ -135,4 +137,4 @@ class Form:
     @property
     def descriptions(self) -> list[Block]:
         """The components that `described` updates."""
-        return [self.examples, self.description, self.hint, self.vocabulary]
+        return [self.examples, self.description, self.hint, self.vocabulary, self.schedule]

@@ -14,7 +14,14 @@ from t2v.media.images import resize
 from t2v.media.reader import read_frames
 from t2v.provenance import read_provenance
 from t2v.settings.presets import list_presets, named_preset
-from t2v.ui.examples import EXAMPLES, examples_html, preset_examples, read_examples, showcase
+from t2v.ui.examples import (
+    EXAMPLES,
+    describe_schedule,
+    examples_html,
+    preset_examples,
+    read_examples,
+    showcase,
+)
 from tests.support.fakes import painted_preset
 from tests.support.page import Page
 
@@ -52,6 +59,14 @@ def test_the_video_of_the_first_view_is_one_of_the_examples():
     text = showcase(SHAPES)
     assert "data:video/mp4;base64," in text and example.prompt in text
     assert showcase(painted_preset()) == ""
+
+
+@pytest.mark.parametrize("name", list(list_presets()))
+def test_the_example_of_a_schedule_has_words_that_the_preset_knows(name):
+    preset = named_preset(name)
+    schedule = describe_schedule(preset).split("`")[1]
+    first, second = (change.text for change in preset.config(prompt=schedule).prompts)
+    assert {first, second} <= set(preset.examples) and first != second
 
 
 @pytest.mark.parametrize("name", list(list_presets()))
