@@ -22,6 +22,9 @@ from t2v.ui.visitor_commands import VisitorCommands
 from t2v.ui.watching import Watching
 
 
+NUM_ASKED = 4  # values of a question: run, chunk, whether the seed is new, prompt
+
+
 class CommandButtons:
     """What the buttons do: give a command, say what it did, and watch the run that goes on."""
 
@@ -112,6 +115,9 @@ class CommandButtons:
         self, asked: Any, request: gr.Request | None = None
     ) -> AsyncGenerator[Updates, None]:
         """Regenerates what the question was about, whatever the form says by now."""
+        if not isinstance(asked, list) or len(asked) != NUM_ASKED:  # browsers can send anything
+            yield gr.skip()
+            return
         async for updates in self.click_redo(*asked, request):
             yield updates
 

@@ -297,11 +297,12 @@ def test_a_confirmed_question_regenerates_the_run_and_the_chunk_that_it_named(st
     page = start()
     run_id = make(page, num_chunks=4)
 
-    async def confirm() -> None:
-        async for _ in page.buttons.confirm_redo([run_id, 2, True, ""]):
-            pass
+    async def confirm(asked) -> list:
+        return [one async for one in page.buttons.confirm_redo(asked)]
 
-    asyncio.run(confirm())
+    for nothing in (None, [], "a chunk"):
+        assert asyncio.run(confirm(nothing)) == [gr.skip()]
+    asyncio.run(confirm([run_id, 2, True, ""]))
     assert page.worker.record(run_id).settings.config.reseed.startswith("2: ")
 
 
