@@ -119,9 +119,10 @@ class Form:
 
     @property
     def repeatable(self) -> list[Block]:
-        """The components that `repeated` updates, in order."""
+        """The components that `repeated` updates, in order: programs that load settings know it."""
         exactly = ("seed", "randomize_seed", "start")
-        return [*self.restored, *(self.settings[name] for name in exactly)]
+        *restored, applied = self.restored
+        return [*restored, *(self.settings[name] for name in exactly), applied]
 
     @property
     def with_defaults(self) -> list[Block]:
