@@ -37,6 +37,7 @@ class Slice:
         step: so many frames become one column.
         num_frames: that have been read, with those between the columns.
         row, height: of the frames; 0 as long as there are none.
+        revision: how often the run has been rewound.
     """
 
     def __init__(self, folder: RunFolder, chunking: Chunking, share: float, num_frames: int):
@@ -48,6 +49,7 @@ class Slice:
             self._step_at_start *= 2
         self._pending: list[SegmentReady] = []
         self._lock = threading.Lock()
+        self.revision = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -83,6 +85,7 @@ class Slice:
             for event in events:
                 if isinstance(event, Rewound):  # the log repeats what still holds
                     self._clear()
+                    self.revision = event.revision
                 elif isinstance(event, SegmentReady) and event.track == "preview":
                     self._pending.append(event)
         return self._pending.pop(0)

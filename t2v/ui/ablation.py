@@ -11,9 +11,7 @@ from t2v.errors import RunError
 from t2v.runs.progress import RunProgress
 from t2v.runs.record import RunRecord, RunSettings
 from t2v.runs.worker import Worker
-from t2v.settings.bases import BASES
 from t2v.settings.declaration import brief
-from t2v.settings.presets import list_presets
 from t2v.ui.comparison_panels import (
     ABLATE,
     ABLATIONS,
@@ -26,6 +24,7 @@ from t2v.ui.errors import errors_shown, tell
 from t2v.ui.form import Updates
 from t2v.ui.generation import Generation
 from t2v.ui.labels import count_chunks
+from t2v.ui.memories import base_of
 from t2v.ui.tabs import TabRegistry
 from t2v.ui.texts.catalogue import sentences, tr
 from t2v.ui.watching import all_events
@@ -120,8 +119,7 @@ def without_memories(record: RunRecord, without: Any) -> RunSettings:
         raise RunError("only a finished video can be compared: both must have the same length")
     if not isinstance(without, str) or without not in ABLATIONS:
         raise RunError(f"a video can be made without {', '.join(ABLATIONS)}, not {brief(without)}")
-    preset = list_presets().get(record.settings.preset)
-    switches = (preset.abilities if preset else BASES["streaming_t2v"]).without
+    switches = base_of(record.settings).without
     if not switches:
         raise RunError(f"the {record.settings.preset} preset has no memory that can be left out")
     changes = {

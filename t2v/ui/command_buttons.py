@@ -22,6 +22,9 @@ from t2v.ui.visitor_commands import VisitorCommands
 from t2v.ui.watching import Watching
 
 
+NUM_ASKED = 4  # values of a question: run, chunk, whether the seed is new, prompt
+
+
 class CommandButtons:
     """What the buttons do: give a command, say what it did, and watch the run that goes on."""
 
@@ -87,7 +90,11 @@ class CommandButtons:
         num_later = await self._num_made_after(run_id, chunk)
         if num_later:
             question = await asyncio.to_thread(self._question_of_redo, run_id, chunk, num_later)
-            yield {edit.confirmation: gr.update(visible=True), edit.question: question}
+            yield {
+                edit.confirmation: gr.update(visible=True),
+                edit.question: question,
+                edit.asked: [run_id, chunk, is_new_seed, prompt],
+            }
             return
         async for updates in self._redo(run_id, chunk, is_new_seed, prompt, request, num_later):
             yield updates
@@ -102,6 +109,16 @@ class CommandButtons:
     ) -> AsyncGenerator[Updates, None]:
         num_later = await self._num_made_after(run_id, chunk)
         async for updates in self._redo(run_id, chunk, is_new_seed, prompt, request, num_later):
+            yield updates
+
+    async def confirm_redo(
+        self, asked: Any, request: gr.Request | None = None
+    ) -> AsyncGenerator[Updates, None]:
+        """Regenerates what the question was about, whatever the form says by now."""
+        if not isinstance(asked, list) or len(asked) != NUM_ASKED:  # browsers can send anything
+            yield gr.skip()
+            return
+        async for updates in self.click_redo(*asked, request):
             yield updates
 
     async def click_refine(
@@ -196,6 +213,11 @@ class CommandButtons:
     def _position(self, run_id: str, chunk: int) -> str:
         seconds = seconds_at(self._worker.record(run_id).settings, chunk)
         return tr("chunk {n}, {time} into the video", n=chunk, time=in_seconds(seconds, 1))
+
+
+def ask_delete(run_id: str) -> tuple[dict[str, Any], str]:
+    """Asks whether to delete a run: (the opened question, the run that it is about)."""
+    return gr.update(visible=True), run_id
 
 
 def choose_chunk(event: gr.SelectData) -> tuple[Any, dict[str, Any]]:

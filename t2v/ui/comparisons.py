@@ -29,11 +29,12 @@ from t2v.ui.comparison_html import (
     rows_of,
     transport,
 )
-from t2v.ui.downloads import best_track_of, best_video_of, describe_memories
+from t2v.ui.downloads import best_track_of, best_video_of
 from t2v.ui.errors import errors_shown
 from t2v.ui.labels import escaped
+from t2v.ui.memories import describe_memories
 from t2v.ui.slices import Slices
-from t2v.ui.texts.catalogue import tr, tr_count
+from t2v.ui.texts.catalogue import listed, tr, tr_count
 from t2v.ui.urls import address_of
 from t2v.ui.visitors import visitor_of
 
@@ -42,6 +43,7 @@ HIDDEN = (
     "The rest of the page is hidden until you have voted: it would show which video is which. "
     "“Compare” shows it without a vote."
 )
+NOT_COUNTED = "The server does not answer: your vote was not counted. Try again."
 MAX_OPEN = 500  # blind comparisons that wait for their vote; the oldest are forgotten
 
 
@@ -197,7 +199,8 @@ class Comparisons:
             f'<div class="comparison blind" data-token="{token}"><p class="quiet">{tr(HIDDEN)}</p>'
             f"{self._players(pair, self._videos_of_one_kind(pair), secret=token)}{transport()}"
             f'<p class="question-text">{tr("Which video is better?")}</p>'
-            f'<div class="votes">{buttons}</div><p class="counted">{said}</p></div>'
+            f'<div class="votes">{buttons}</div><p class="problem" role="alert" '
+            f'data-silent="{tr(NOT_COUNTED)}"></p><p class="counted">{said}</p></div>'
         )
 
     def _players(self, pair: Pair, paths: list[Path], secret: str = "") -> str:
@@ -216,7 +219,5 @@ class Comparisons:
 
     def _describe(self, record: RunRecord) -> str:
         config, preset = record.settings.config, record.settings.preset
-        return escaped(
-            f"{config.prompts[0].text} · {preset}, {describe_memories(self._folder(record))}, "
-            f"{tr('seed {n}', n=config.seed)}"
-        )
+        memories, seed = describe_memories(record.settings), tr("seed {n}", n=config.seed)
+        return escaped(f"{config.prompts[0].text} · {listed(preset, memories, seed)}")

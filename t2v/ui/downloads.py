@@ -19,6 +19,7 @@ from t2v.settings.presets import Preset
 from t2v.ui.errors import errors_shown, tell, warn
 from t2v.ui.form import Form, Updates
 from t2v.ui.labels import count_chunks, escaped
+from t2v.ui.memories import caption_of
 from t2v.ui.render import file_update
 from t2v.ui.start import CHOOSE_AGAIN
 from t2v.ui.texts.catalogue import sentences, tr
@@ -93,7 +94,8 @@ class Downloads:
 
         def write(path: Path, left: RunFolder, right: RunFolder) -> None:
             videos = Video(left.video_path()), Video(right.video_path())
-            write_side_by_side(*videos, path, (describe_memories(left), describe_memories(right)))
+            captions = (caption_of(left.read().settings), caption_of(right.read().settings))
+            write_side_by_side(*videos, path, captions)
             warn(notice for video in videos for notice in video.notices)
 
         return self._make([run_id, other_id], "-ablation-{}.mp4", write)
@@ -143,13 +145,6 @@ class Downloads:
                 write(path, *folders)
                 os.utime(path, ns=(made_of, made_of))
         return address_of(path)
-
-
-def describe_memories(folder: RunFolder) -> str:
-    """Which memories made a video."""
-    config = folder.read().settings.config
-    strength = {0.0: "off", 1.0: "on"}.get(config.apm_strength, f"{config.apm_strength:g}")
-    return f"CAM {'on' if config.use_cam else 'off'}, APM {strength}"
 
 
 def shortened(text: str) -> str:

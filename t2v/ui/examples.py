@@ -20,6 +20,10 @@ from t2v.ui.texts.catalogue import tr, tr_message
 
 
 EXAMPLES = bundled() / "assets" / "examples"
+SCHEDULE = (
+    "The prompt can change during the video: `0: {first} / 6: {second}` changes it at chunk 6. "
+    "Chunks count from 0."
+)
 TYPES = {".webp": "image/webp", ".mp4": "video/mp4"}
 
 
@@ -100,7 +104,10 @@ def examples_html(preset: Preset) -> str:
         for index, example in enumerate(examples)
     )
     kind = "pictures" if has_pictures else "texts"
-    return f'<p class="label">{title}</p><ul class="examples {kind}">{buttons}</ul>'
+    return (
+        f'<p class="label">{title}</p>'
+        f'<ul class="examples {kind}" data-preset="{escaped(preset.name)}">{buttons}</ul>'
+    )
 
 
 def pictures(example: Example) -> str:
@@ -117,6 +124,13 @@ def words(example: Example) -> str:
     """The prompt under or beside the picture, whose alternative text it is."""
     hidden = ' aria-hidden="true"' if example.picture else ""
     return f"<span{hidden}>{escaped(example.prompt)}</span>"
+
+
+def describe_schedule(preset: Preset) -> str:
+    """How a prompt changes during a video, in words that the preset knows: those of examples."""
+    prompts = sorted(preset.examples, key=len)
+    first, second = prompts[:2] if len(prompts) > 1 else ("a red star", "a blue ring")
+    return tr(SCHEDULE, first=first, second=second)
 
 
 def showcase(preset: Preset) -> str:

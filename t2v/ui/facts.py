@@ -6,6 +6,7 @@ from t2v.runs.record import ENDED, RunRecord
 from t2v.settings.config import SETTINGS
 from t2v.settings.declaration import Setting
 from t2v.ui.labels import LABELS, duration, escaped, in_seconds, seconds_at, size_text
+from t2v.ui.memories import base_of
 from t2v.ui.start import begins_with_text
 from t2v.ui.texts.catalogue import listed, tr
 
@@ -15,7 +16,10 @@ SHOWN_IN_OTHER_ROWS = ("prompt", "num_chunks", "refine", "blending")  # of `fact
 
 
 def facts(record: RunRecord) -> str:
-    """HTML of everything that a run depends on; settings that are empty are left out."""
+    """HTML of everything that a run depends on.
+
+    Settings that are empty, or mean nothing to its model, are left out.
+    """
     settings = record.settings
     config, refiner = settings.config, settings.refiner
     first, *changes = config.prompts
@@ -32,10 +36,11 @@ def facts(record: RunRecord) -> str:
         time=in_seconds(settings.num_frames / settings.fps, 1),
         fps=settings.fps,
     )
+    hidden = base_of(settings).unused.union(SHOWN_IN_OTHER_ROWS)
     rows |= {
         tr(declared.label): value_text(declared, getattr(config, name))
         for name, declared in SETTINGS.items()
-        if name not in SHOWN_IN_OTHER_ROWS
+        if name not in hidden
     }
     if refiner:
         rows[tr("Refined")] = tr(

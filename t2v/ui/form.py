@@ -8,7 +8,7 @@ from gradio.blocks import Block
 
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import Preset
-from t2v.ui.examples import examples_html
+from t2v.ui.examples import describe_schedule, examples_html
 from t2v.ui.labels import describe_hint, describe_preset, vocabulary_html
 from t2v.ui.parameters import (
     OF_SOME_PRESETS,
@@ -47,6 +47,7 @@ class Form:
     settings: dict[str, Block]
     api_settings: dict[str, Block]
     preset: gr.Dropdown
+    applied: gr.Textbox  # name of the preset whose defaults, or a run of it, filled the form last
     length: Length
     generate: gr.Button
     stop: gr.Button
@@ -55,6 +56,7 @@ class Form:
     description: gr.Markdown
     hint: gr.Markdown
     vocabulary: gr.HTML
+    schedule: gr.Markdown
     unknown_words: gr.Markdown
     start: StartPanel
     settings_file: gr.File
@@ -70,7 +72,10 @@ class Form:
             for name in page_settings()
             if name != "seed"
         }
-        return updates | ({self.settings["preset"]: preset.name} if preset else {})
+        chosen: Updates = {}
+        if preset:
+            chosen = {self.settings["preset"]: preset.name, self.applied: preset.name}
+        return updates | chosen
 
     def repeated(self, config: GenerationConfig, preset: Preset | None) -> Updates:
         """Updates that make the same video again: the settings, the seed, and that it is kept."""
@@ -82,7 +87,7 @@ class Form:
         return self.filled(config, preset) | exactly
 
     def defaults(self, preset: Preset) -> Updates:
-        """Updates with the defaults of a preset, its examples and its description."""
+        """Updates with the defaults of a preset, which the visitor has chosen."""
         config = preset.config(prompt="any")
         updates: Updates = {
             self.settings[parameter_name(name)]: setting_update(name, getattr(config, name), preset)
@@ -94,23 +99,30 @@ class Form:
             for name in NOT_IN_PRESETS
             if name in OF_SOME_PRESETS
         }
-        updates[self.examples] = examples_html(preset)
-        updates[self.description] = describe_preset(preset)
-        updates[self.hint] = describe_hint(preset)
-        updates[self.vocabulary] = vocabulary_html(preset)
-        return updates
+        return updates | {self.applied: preset.name}
+
+    def described(self, preset: Preset) -> Updates:
+        """Updates that say what a preset is, whoever has chosen it."""
+        return {
+            self.examples: examples_html(preset),
+            self.description: describe_preset(preset),
+            self.hint: describe_hint(preset),
+            self.vocabulary: vocabulary_html(preset),
+            self.schedule: describe_schedule(preset),
+        }
 
     @property
     def restored(self) -> list[Block]:
         """The components that `filled` updates, in order."""
         names = [name for name in self.settings if name not in (*NOT_RESTORED, "seed")]
-        return [self.settings[name] for name in names]
+        return [*(self.settings[name] for name in names), self.applied]
 
     @property
     def repeatable(self) -> list[Block]:
-        """The components that `repeated` updates, in order."""
+        """The components that `repeated` updates, in order: programs that load settings know it."""
         exactly = ("seed", "randomize_seed", "start")
-        return [*self.restored, *(self.settings[name] for name in exactly)]
+        *restored, applied = self.restored
+        return [*restored, *(self.settings[name] for name in exactly), applied]
 
     @property
     def with_defaults(self) -> list[Block]:
@@ -121,4 +133,9 @@ class Form:
             if name not in NOT_IN_PRESETS or name in OF_SOME_PRESETS
         ]
         settings = [self.settings[parameter_name(name)] for name in names]
-        return [*settings, self.examples, self.description, self.hint, self.vocabulary]
+        return [*settings, self.applied]
+
+    @property
+    def descriptions(self) -> list[Block]:
+        """The components that `described` updates."""
+        return [self.examples, self.description, self.hint, self.vocabulary, self.schedule]

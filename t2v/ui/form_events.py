@@ -38,15 +38,32 @@ class FormEvents:
         self._form = form
         self._access = access
 
-    def choose_preset(self, name: Any) -> Updates:
-        """The defaults of a preset, its examples and its description."""
+    def choose_preset(self, name: Any, applied: Any = "") -> Updates:
+        """The defaults of a preset that was chosen.
+
+        Args:
+            applied: the preset of the form so far. Gradio's list says that it was used even when
+                the keyboard only passes it.
+        """
+        if name == applied:
+            return gr.skip()
         with errors_shown():
             return self._form.defaults(find_preset(self._presets, name))
 
-    def choose_example(self, preset: Any, event: gr.SelectData) -> Updates:
-        """The prompt of an example; with a picture, all that the picture depends on."""
+    def describe_preset(self, name: Any) -> Updates:
+        """What the form says about its preset: its examples, its description, its words."""
         with errors_shown():
-            chosen = find_preset(self._presets, preset)
+            return self._form.described(find_preset(self._presets, name))
+
+    def choose_example(self, event: gr.SelectData) -> Updates:
+        """The prompt of an example; with a picture, all that the picture depends on.
+
+        Args:
+            event: with the place of the example and the preset that it belongs to: the form may
+                have another one by now.
+        """
+        with errors_shown():
+            chosen = find_preset(self._presets, event.value)
         example = preset_examples(chosen)[event.index]
         if example.config is None:
             return {self._form.settings["prompt"]: example.prompt}

@@ -12,7 +12,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from t2v.settings.presets import Preset
-from t2v.ui.examples import examples_html
+from t2v.ui.examples import describe_schedule, examples_html
 from t2v.ui.form import Form, Length
 from t2v.ui.labels import (
     LABELS,
@@ -31,6 +31,7 @@ from t2v.ui.parameters import (
     declared_settings,
     in_parameter_order,
     parameter_name,
+    text_box,
     unchanged,
 )
 from t2v.ui.server import STATIC
@@ -39,10 +40,6 @@ from t2v.ui.texts.catalogue import tr, tr_message
 
 
 LENGTHS = (3, 9, 30, 120)  # in seconds, each a button
-PROMPT_HINT = (
-    "The prompt can change during the video: `0: a red star / 6: a blue ring` changes it at chunk "
-    "6. Chunks count from 0."
-)
 # Built where the layout puts them; all others follow in the order of the config.
 MEMORY_SETTINGS = ("use_cam", "apm_strength", "history_length", "use_anchor")
 PLACED_BY_HAND = ("prompt", "refine", "num_chunks", "seed", *MEMORY_SETTINGS)
@@ -96,13 +93,14 @@ def build_form(presets: dict[str, Preset], default: str, reason: str = "") -> Fo
                 builder.add(name, min_width=120)
         start = build_start_panel(preset)
         builder.settings |= {"start": start.file, "fit": start.fit}
-        settings_file = build_more_settings(builder)
+        schedule, settings_file = build_more_settings(builder, preset)
         hidden = builder.hidden_settings()
     settings = in_parameter_order(builder.settings)
     return Form(
         settings=settings,
         api_settings=in_parameter_order(builder.api_settings() | hidden),
         preset=chosen,
+        applied=text_box(visible=False, label="Applied preset", value=default),
         length=length,
         generate=generate,
         stop=stop,
@@ -111,6 +109,7 @@ def build_form(presets: dict[str, Preset], default: str, reason: str = "") -> Fo
         description=description,
         hint=hint,
         vocabulary=vocabulary,
+        schedule=schedule,
         unknown_words=unknown_words,
         start=start,
         settings_file=settings_file,
@@ -193,10 +192,10 @@ def build_length(builder: FormBuilder, preset: Preset) -> Length:
     )
 
 
-def build_more_settings(builder: FormBuilder) -> gr.File:
-    """Everything else. Returns where a video is dropped to load its settings."""
+def build_more_settings(builder: FormBuilder, preset: Preset) -> tuple[gr.Markdown, gr.File]:
+    """Everything else. Returns (how a prompt changes, where a video is dropped to load it)."""
     with gr.Accordion(tr("More settings"), open=False, elem_id="more-settings"):
-        gr.Markdown(tr(PROMPT_HINT), elem_classes="quiet")
+        schedule = gr.Markdown(describe_schedule(preset), elem_classes="quiet")
         with gr.Row(elem_id="seeds"):
             builder.add("seed", min_width=120, info=None)
             random_seed = gr.Checkbox(label=tr(LABELS["randomize_seed"]), value=True, min_width=120)
@@ -208,9 +207,10 @@ def build_more_settings(builder: FormBuilder) -> gr.File:
             info=tr("Anyone who has a file can then make the same video again."),
         )
         builder.settings["write_metadata"] = unchanged(metadata)
-        return gr.File(
+        file = gr.File(
             label=tr("Load settings from a video (mp4), its settings (json) or its bundle (zip)"),
             file_types=SETTINGS_FILES,
             height=110,
             elem_id="settings-file",
         )
+    return schedule, file

@@ -49,9 +49,11 @@ def connect_preset(
     preset = form.preset
     # More than once: the first click may still be showing the run that it has made.
     form.examples.select(
-        events.choose_example, preset, form.repeatable, trigger_mode="multiple", **PRIVATE
+        events.choose_example, None, form.repeatable, trigger_mode="multiple", **PRIVATE
     ).success(None, None, None, js="() => longtake.makeExample()", **PRIVATE)
-    preset.input(events.choose_preset, preset, form.with_defaults, **PRIVATE)
+    preset.input(events.choose_preset, [preset, form.applied], form.with_defaults, **PRIVATE)
+    # However it changes: a page that is reloaded, or takes the settings of a run, sets it, too.
+    preset.change(events.describe_preset, preset, form.descriptions, **PRIVATE)
     preset.change(
         lambda name: (
             gr.update(interactive=not presets[name].unavailable),

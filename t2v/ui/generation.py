@@ -3,12 +3,13 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from t2v.errors import ConfigError, PresetError
+from t2v.errors import ConfigError, PresetError, RunError
 from t2v.events import Start
 from t2v.runs.edits import range_of
 from t2v.runs.events import Failed, Finished, RunEvent, SegmentReady, to_json
@@ -29,6 +30,7 @@ from t2v.ui.watching import Watching, all_events
 
 
 GOES_ON = "The other video goes on. Return to it in the list under the player."
+WATCHED_GOES_ON = "The other video goes on. Open its link to watch it again."  # it is not listed
 
 
 class Generation:
@@ -56,8 +58,11 @@ class Generation:
     ) -> AsyncGenerator[Updates, None]:
         """Makes a video. Streams segments and status; the last value has the finished file."""
         run_id = await self._submit(values, request)
-        if self._watching.tabs.is_claimed(request):
-            tell(tr(GOES_ON))
+        if other_id := self._watching.tabs.followed_run(request):
+            with suppress(RunError):  # it was deleted in the meantime
+                other = await asyncio.to_thread(self._worker.record, other_id)
+                is_own = self._access.may_change(other, request)
+                tell(tr(GOES_ON) if is_own else tr(WATCHED_GOES_ON))
         async for updates in self._watching.show(run_id, request):
             yield updates
 

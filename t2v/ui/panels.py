@@ -22,6 +22,7 @@ class EditPanel:
     redo: gr.Button
     confirmation: gr.Row
     question: gr.Markdown
+    asked: gr.JSON  # what the question is about: the values of `CommandButtons.click_redo`
     confirm: gr.Button
     keep: gr.Button
 
@@ -33,6 +34,7 @@ class SharePanel:
     favourite: gr.Button
     delete: gr.Button
     confirmation: gr.Row
+    asked: gr.Textbox  # the id of the run that the question is about
     confirm: gr.Button
     keep: gr.Button
     gif: gr.Button
@@ -116,6 +118,7 @@ def build_edit_panel() -> EditPanel:
         redo=redo,
         confirmation=confirmation,
         question=question,
+        asked=gr.JSON(visible=False, label="Asked"),
         confirm=confirm,
         keep=keep,
     )
@@ -126,8 +129,8 @@ def build_share_panel() -> SharePanel:
         link = gr.Textbox(
             label=tr("Link to this video"),
             info=tr(
-                "Anyone with the link can watch, download and reuse the settings. Only you can "
-                "change the video."
+                "Anyone with the link can watch, download and reuse the settings. Only whoever "
+                "asked for the video, and whoever runs this app, can change it."
             ),
             interactive=False,
             buttons=["copy"],
@@ -157,6 +160,7 @@ def build_share_panel() -> SharePanel:
         favourite=favourite,
         delete=delete,
         confirmation=confirmation,
+        asked=text_box(visible=False, label="Asked"),
         confirm=confirm,
         keep=keep,
         gif=gif,

@@ -90,7 +90,14 @@ def setting_update(name: str, value: Any, preset: Preset | None) -> Any:
 
 def visibility(name: str, preset: Preset) -> dict[str, Any]:
     """The update that shows a setting, or hides it where it means nothing to the preset."""
-    return gr.update(visible=name not in preset.abilities.unused)
+    return gr.update(visible=is_used(name, preset))
+
+
+def is_used(name: str, preset: Preset) -> bool:
+    """Whether a setting means something to the preset, with what is installed here."""
+    if name == "blending" and preset.refiner_unavailable is not None:
+        return False
+    return name not in preset.abilities.unused
 
 
 def unchanged(component: Component) -> Component:
@@ -110,7 +117,7 @@ def build_setting(
 
     It is not shown where it means nothing to the preset, except the refine switch, which says why.
     """
-    if declared.name in preset.abilities.unused - {"refine"}:
+    if declared.name != "refine" and not is_used(declared.name, preset):
         layout = {**layout, "visible": False}
     return unchanged(component_of(declared, value, preset, layout))
 

@@ -1,5 +1,6 @@
 """A run as updates of the page: when it is first shown, while it grows, and at its end."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from gradio.blocks import Block
 
 from t2v.events import Track
 from t2v.runs.events import Failed, Finished
-from t2v.runs.record import ENDED, RunRecord
+from t2v.runs.record import ENDED, RunRecord, RunSettings
+from t2v.settings.presets import Preset
 from t2v.ui.auth import ONLY_WATCHING
 from t2v.ui.facts import facts
 from t2v.ui.form import Form, Updates
@@ -19,11 +21,16 @@ from t2v.ui.urls import address_of, file_name
 
 
 class RunView:
-    """The components that show a run, and their updates."""
+    """The components that show a run, and their updates.
 
-    def __init__(self, form: Form, stage: Stage):
+    Args:
+        presets: by name.
+    """
+
+    def __init__(self, form: Form, stage: Stage, presets: Mapping[str, Preset]):
         self.form = form
         self.stage = stage
+        self._presets = presets
 
     @property
     def outputs(self) -> list[Block]:
@@ -124,7 +131,7 @@ class RunView:
         has_chunks: bool,
         may_change: bool,
     ) -> Updates:
-        """A run that has ended."""
+        """A run that has ended. Reads files: whether its refiner is installed."""
         stage, controls = self.stage, self.stage.controls
         is_complete = record.state == "finished"
         preview_name, refined_name = (file_name(record, end) for end in (".mp4", "-refined.mp4"))
@@ -144,7 +151,7 @@ class RunView:
             controls.resume: gr.update(visible=not is_complete, interactive=may_change),
             controls.extend: gr.update(interactive=may_change),
             controls.refine: gr.update(
-                visible=has_chunks and not record.settings.config.refine, interactive=may_change
+                visible=has_chunks and self._can_refine(record.settings), interactive=may_change
             ),
             stage.edit.redo: gr.update(interactive=has_chunks and may_change),
             stage.edit.change: gr.update(interactive=may_change and not is_complete),
@@ -152,6 +159,12 @@ class RunView:
             stage.share.delete: gr.update(interactive=may_change),
             stage.facts: facts(record),
         }
+
+    def _can_refine(self, settings: RunSettings) -> bool:
+        """Whether a run that is not refined yet has a preset that can do so here."""
+        preset = self._presets.get(settings.preset)
+        has_refiner = preset is not None and preset.refiner_unavailable is None
+        return has_refiner and not settings.config.refine
 
     def empty_players(self) -> Updates:
         """Empties the live players of another run.

@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from t2v.ui.ablation import Ablation
-from t2v.ui.command_buttons import CommandButtons, choose_chunk
+from t2v.ui.command_buttons import CommandButtons, ask_delete, choose_chunk
 from t2v.ui.comparison_panels import ABLATE
 from t2v.ui.evidence import Evidence
 from t2v.ui.handlers import Handlers
@@ -36,6 +36,13 @@ def connect_watching(page: gr.Blocks, view: RunView, handlers: Handlers) -> None
         js="(id) => [id, longtake.remember(id)]",
         **PRIVATE,
     )
+    # What was made of, or chosen in, the run before.
+    stage.run_id.change(
+        lambda: (None, 0, ""),
+        None,
+        [stage.share.made_file, stage.edit.chunk, stage.edit.other_prompt],
+        **PRIVATE,
+    )
 
 
 def connect_buttons(view: RunView, buttons: CommandButtons) -> None:
@@ -51,19 +58,31 @@ def connect_buttons(view: RunView, buttons: CommandButtons) -> None:
     controls.extend.click(buttons.click_extend, [run_id, controls.more], **shows)
     edit.change.click(buttons.click_change_prompt, [run_id, edit.prompt, edit.blend], **shows)
     redo: list[Any] = [run_id, edit.chunk, edit.is_new_seed, edit.other_prompt]
-    asks = {**shows, "outputs": [*view.outputs, edit.confirmation, edit.question]}
+    asks = {**shows, "outputs": [*view.outputs, edit.confirmation, edit.question, edit.asked]}
     edit.redo.click(buttons.ask_redo, redo, **asks)
-    edit.confirm.click(buttons.click_redo, redo, **shows)
-    for button in (edit.confirm, edit.keep):
-        button.click(partial(gr.update, visible=False), None, edit.confirmation, **PRIVATE)
-    run_id.change(partial(gr.update, visible=False), None, edit.confirmation, **PRIVATE)
+    edit.confirm.click(buttons.confirm_redo, edit.asked, **shows)
+    # A question that the form has left behind is withdrawn.
+    left = [part.change for part in redo]
+    gr.on(
+        [edit.confirm.click, edit.keep.click, *left],
+        partial(gr.update, visible=False),
+        None,
+        edit.confirmation,
+        **PRIVATE,
+    )
     controls.timeline.select(choose_chunk, None, [edit.chunk, edit.accordion], **PRIVATE)
 
     share.favourite.click(buttons.click_favourite, run_id, share.favourite, **PRIVATE)
-    for button, is_visible in ((share.delete, True), (share.keep, False)):
-        button.click(partial(gr.update, visible=is_visible), None, share.confirmation, **PRIVATE)
-    share.confirm.click(buttons.click_delete, run_id, None, **PRIVATE).success(
-        None, run_id, None, js="(id) => longtake.leave(id)", **PRIVATE
+    share.delete.click(ask_delete, run_id, [share.confirmation, share.asked], **PRIVATE)
+    gr.on(
+        [share.keep.click, run_id.change],
+        partial(gr.update, visible=False),
+        None,
+        share.confirmation,
+        **PRIVATE,
+    )
+    share.confirm.click(buttons.click_delete, share.asked, None, **PRIVATE).success(
+        None, share.asked, None, js="(id) => longtake.deleted(id)", **PRIVATE
     )
 
 

@@ -40,7 +40,8 @@ class Slices:
             record = self._worker.record(run_id)
             found = self._find(record, row)
             has_more = found.follow()
-        newest = f"{record.id} {row:g} {found.num_frames} {record.settings.num_frames}"
+        frames = f"{found.revision} {found.num_frames} {record.settings.num_frames}"
+        newest = f"{record.id} {row:g} {frames}"
         is_live = has_more or record.state not in ENDED
         answer: dict[str, Any] = {"version": newest, "is_live": is_live, "has_more": has_more}
         if newest == version:

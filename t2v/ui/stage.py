@@ -43,6 +43,9 @@ SCRIPT_TEXTS = (  # of page.js
     "Settings",
     "Video",
     "Your videos",
+    "Your video plays here while it is being made.",
+    "The refined video follows here.",
+    "Opening the video…",
 )
 
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 
 CLOSING_TIME = 0.3  # seconds that Gradio may take to close the stream of the run before
+MAX_TABS = 1000  # whose last run is remembered
 
 
 class TabRegistry:
@@ -17,16 +18,20 @@ class TabRegistry:
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}
         self._side_tasks: defaultdict[str, set[Claim]] = defaultdict(set)
+        self._last_runs: dict[str, str] = {}  # by tab, the oldest first
 
     @asynccontextmanager
-    async def claim(self, request: gr.Request | None) -> AsyncIterator["Claim"]:
-        """Waits until the tab's previous stream has ended, then claims the tab.
+    async def claim(self, request: gr.Request | None, run_id: str) -> AsyncIterator["Claim"]:
+        """Waits until the tab's previous stream has ended, then claims the tab for a run.
 
         Programs may watch any number of runs.
         """
         tab = tab_of(request)
         before = self._claims.get(tab) if tab else None
-        claim = self._claims[tab] = Claim(is_first=before is None, is_tab=bool(tab))
+        is_same = self._remember(tab, run_id) == run_id
+        claim = self._claims[tab] = Claim(
+            is_first=before is None, is_tab=bool(tab), is_same_run=is_same
+        )
         for side_task in self._side_tasks.get(tab, ()) if tab else ():
             side_task.is_over = True
         try:
@@ -40,9 +45,23 @@ class TabRegistry:
             if self._claims.get(tab) is claim:
                 del self._claims[tab]
 
+    def _remember(self, tab: str, run_id: str) -> str | None:
+        """Keeps the run that a tab shows; returns the one before, also if that has ended."""
+        if not tab:
+            return None
+        before = self._last_runs.pop(tab, None)
+        self._last_runs[tab] = run_id
+        if len(self._last_runs) > MAX_TABS:
+            del self._last_runs[next(iter(self._last_runs))]
+        return before
+
     def is_claimed(self, request: gr.Request | None) -> bool:
         """Whether the tab follows a run that has yet to end."""
         return tab_of(request) in self._claims
+
+    def followed_run(self, request: gr.Request | None) -> str | None:
+        """The run that the tab follows and that has yet to end."""
+        return self._last_runs.get(tab_of(request)) if self.is_claimed(request) else None
 
     @contextmanager
     def side_task(self, request: gr.Request | None) -> Iterator["Claim"]:
@@ -65,13 +84,15 @@ class Claim:
     """A tab shows a run until the claim `is_over`.
 
     Args:
-        is_first: the tab did not show another run, which would still be in its players.
+        is_first: the tab did not follow a run until now.
         is_tab: it is the page that watches, and not a program.
+        is_same_run: the run that the tab showed before is this one.
     """
 
-    def __init__(self, *, is_first: bool, is_tab: bool = True):
+    def __init__(self, *, is_first: bool, is_tab: bool = True, is_same_run: bool = False):
         self.is_first = is_first
         self.is_tab = is_tab
+        self.is_same_run = is_same_run
         self.is_over = False
         self.has_left = asyncio.Event()
 

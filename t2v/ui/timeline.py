@@ -44,7 +44,8 @@ def timeline(folder: RunFolder, num_frames: int, is_live: bool) -> str:
         for chunk in range(0, num_chunks, step)
     )
     return (
-        f'<div class="timeline"><ol aria-label="{tr("Timeline")}">{cells}</ol>'
+        f'<div class="timeline"><ol data-run="{escaped(folder.id)}" '
+        f'aria-label="{tr("Timeline")}">{cells}</ol>'
         f"{prompt_list(settings)}</div>"
     )
 

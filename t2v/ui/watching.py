@@ -56,7 +56,7 @@ class Watching:
         """
         record = await asyncio.to_thread(self._worker.record, run_id)
         may_change = self._access.may_change(record, request)
-        async with self.tabs.claim(request) as claim:
+        async with self.tabs.claim(request, run_id) as claim:
             with scratch_folder() as scratch:
                 players = self._players(record, scratch)
                 run = await asyncio.to_thread(
@@ -70,7 +70,8 @@ class Watching:
                 )
                 first = await asyncio.to_thread(run.first)
                 # What the players have left of another run, or of this one before it was continued.
-                is_left = not claim.is_first or (claim.is_tab and record.state not in ENDED)
+                is_kept = claim.is_first and claim.is_same_run and record.state in ENDED
+                is_left = claim.is_tab and not is_kept
                 yield first | self.view.empty_players() if is_left else first
                 async for events in all_events(run.reader):
                     if claim.is_over:

@@ -92,7 +92,7 @@ def build_in_one_language(
             stage = build_stage(is_streaming, showcase(presets[default]))
         history = build_history_panel()
         evidence_panel = build_evidence_panel()
-        view = RunView(form, stage)
+        view = RunView(form, stage, presets)
         handlers = Handlers.create(worker, presets, view, access, is_streaming=is_streaming)
         connect_programs(handlers)
         connect_generation(form, view, handlers)

@@ -90,6 +90,11 @@ def test_until_the_vote_nothing_else_shows_the_videos_of_a_blind_comparison(serv
     page.locator(".votes").wait_for()
     assert shown() == []
     page.get_by_text("The rest of the page is hidden until you have voted").wait_for()
+    fold = page.locator("#comparison button.label-wrap")
+    fold.click()
+    page.locator("#screen").wait_for()
+    fold.click()
+    page.locator("#screen").wait_for(state="hidden")
     page.get_by_role("button", name="No difference").click()
     page.get_by_text("You saw no difference.").wait_for()
     page.locator("#screen").wait_for()

@@ -76,6 +76,17 @@ def test_what_is_typed_outlives_a_reload_but_not_over_the_prompt_of_a_link(serve
     assert prompt.input_value() == "a blue ring"
 
 
+def test_a_prompt_whose_video_was_refused_outlives_a_reload(serve, visit):
+    url, _ = serve(PaintingStream())
+    page = visit(url)
+    page.get_by_label("Prompt", exact=True).press_sequentially("two red wheels")
+    page.get_by_label("Chunks", exact=True).fill("0")
+    page.get_by_role("button", name="Generate", exact=True).click()
+    page.locator(".toast-body").wait_for()
+    page.reload()
+    page.wait_for_function("document.querySelector('#prompt textarea')?.value === 'two red wheels'")
+
+
 def test_unknown_words_are_marked_while_typing_and_the_known_ones_can_be_seen(serve, visit):
     url, _ = serve(PaintingStream(), preset=named_preset("shapes"))
     page = visit(url)

@@ -68,7 +68,7 @@ class Page:
         with gr.Blocks():
             self.form = build_form(presets, next(iter(presets)))
             self.stage = build_stage(is_streaming)
-        self.view = RunView(self.form, self.stage)
+        self.view = RunView(self.form, self.stage, presets)
         handlers = Handlers.create(
             worker, presets, self.view, access or Access(), is_streaming=is_streaming
         )

@@ -32,7 +32,7 @@ COMMANDS = {
     "click_resume": [],
     "click_extend": [1],
     "click_change_prompt": ["a blue ring", 0],
-    "click_redo": [0, True, ""],
+    "confirm_redo": [0, True, ""],
     "click_refine": [],
     "click_favourite": [],
     "click_delete": [],
@@ -79,7 +79,10 @@ def make(url, visitor, **changes) -> str:
 
 def answer_to(url, command, run_id, visitor) -> str:
     """The answer of a command to a visitor."""
-    return call(url, command, [run_id, *COMMANDS[command]], **visitor)[1]
+    values = [run_id, *COMMANDS[command]]
+    if command == "confirm_redo":  # it takes what was asked about as one value
+        values = [values]
+    return call(url, command, values, **visitor)[1]
 
 
 def forwarded(address) -> dict:

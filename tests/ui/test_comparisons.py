@@ -144,7 +144,9 @@ def test_a_vote_is_a_line_of_the_file_and_reveals_the_order(page, runs, choice, 
 
 
 def test_a_comparison_is_voted_on_once(page, runs):
-    token = token_of(page.comparisons.show_blind(*runs))
+    html = page.comparisons.show_blind(*runs)
+    assert 'role="alert" data-silent="The server does not answer' in html  # where it says why not
+    token = token_of(html)
     with pytest.raises(gr.Error, match=r"[Cc]hoice must be one of left, right, same"):
         page.comparisons.vote(token, "both")
     page.comparisons.vote(token, "same")
@@ -191,6 +193,15 @@ def test_the_slice_of_a_run_is_sent_once_and_again_with_another_row(page, runs):
     assert list(map(float, lefts)) == [40.0, 60.0, 80.0]
     assert "html" not in page.slices.poll(runs[0], 0.25, answer["version"])
     assert "Row 31 of 32" in page.slices.poll(runs[0], 1, answer["version"])["html"]
+
+
+def test_the_slice_of_a_regenerated_run_is_sent_again(page, module_worker):
+    run_id = made(module_worker, seed=17)
+    before = page.slices.poll(run_id)
+    module_worker.commands.redo(run_id, 0, seed=18)
+    list(module_worker.watch(run_id))
+    after = page.slices.poll(run_id, version=before["version"])
+    assert after["version"] != before["version"] and "html" in after
 
 
 def test_a_slice_of_nothing_is_refused(page, runs):

@@ -14,7 +14,14 @@ from t2v.media.images import resize
 from t2v.media.reader import read_frames
 from t2v.provenance import read_provenance
 from t2v.settings.presets import list_presets, named_preset
-from t2v.ui.examples import EXAMPLES, examples_html, preset_examples, read_examples, showcase
+from t2v.ui.examples import (
+    EXAMPLES,
+    describe_schedule,
+    examples_html,
+    preset_examples,
+    read_examples,
+    showcase,
+)
 from tests.support.fakes import painted_preset
 from tests.support.page import Page
 
@@ -24,8 +31,8 @@ MAX_BYTES = 300_000  # of one file: they are parts of the page
 
 
 def chosen(page, preset, index):
-    event = gr.SelectData(None, {"index": index, "value": None})
-    return page.settings(page.form_events.choose_example(preset, event))
+    event = gr.SelectData(None, {"index": index, "value": preset})
+    return page.settings(page.form_events.choose_example(event))
 
 
 def frames_of(picture) -> np.ndarray:
@@ -55,9 +62,18 @@ def test_the_video_of_the_first_view_is_one_of_the_examples():
 
 
 @pytest.mark.parametrize("name", list(list_presets()))
+def test_the_example_of_a_schedule_has_words_that_the_preset_knows(name):
+    preset = named_preset(name)
+    schedule = describe_schedule(preset).split("`")[1]
+    first, second = (change.text for change in preset.config(prompt=schedule).prompts)
+    assert {first, second} <= set(preset.examples) and first != second
+
+
+@pytest.mark.parametrize("name", list(list_presets()))
 def test_examples_are_buttons_with_alternative_texts(name):
     preset = named_preset(name)
     html = examples_html(preset)
+    assert f'data-preset="{name}"' in html  # a click says whose example it was
     assert html.count("<button") == len(preset.examples)
     for prompt in preset.examples:
         assert prompt in html

@@ -14,6 +14,7 @@ from t2v.ui.auth import Access
 from t2v.ui.facts import facts
 from t2v.ui.history import MAX_SHOWN, STATES, History
 from t2v.ui.timeline import MAX_CELLS, timeline
+from t2v.ui.wiring import build_page
 from tests.support.fakes import PaintingStream, opener, painted_preset, settings
 from tests.support.page import Page, Shown
 
@@ -259,9 +260,50 @@ def test_regenerate_reads_the_log_once_and_asks_before_later_chunks_are_lost(sta
     assert asked[edit.confirmation]["visible"] and "2 later chunks" in asked[edit.question]
     assert page.worker.record(run_id).settings.config.reseed == ""
     assert num_reads == [run_id]
+    assert asked[edit.asked] == [run_id, 1, True, ""]
     assert len(asyncio.run(ask(3))) > 1  # nothing but the chunk itself is lost
     assert page.worker.record(run_id).settings.config.reseed.startswith("3: ")
     assert num_reads == [run_id] * 2
+
+
+def test_a_confirmation_acts_on_what_its_question_was_about(worker):
+    page = build_page(worker, {"painted": painted_preset()}, "painted")
+    names = {part["id"]: part["props"] for part in page.config["components"]}
+    clicked = {
+        names[target]["value"]: [names[part].get("label") for part in event["inputs"]]
+        for event in page.config["dependencies"]
+        for target, kind in event["targets"]
+        if kind == "click" and event["inputs"] and event["backend_fn"]
+    }
+    assert clicked["Regenerate them"] == clicked["Delete"] == ["Asked"]
+
+
+def test_another_run_starts_without_the_file_the_chunk_and_the_prompt_of_the_one_before(worker):
+    page = build_page(worker, {"painted": painted_preset()}, "painted")
+    ids = {part["id"]: part["props"].get("elem_id") for part in page.config["components"]}
+    run_id = next(
+        part["id"] for part in page.config["components"] if part["props"].get("label") == "Run id"
+    )
+    emptied = {
+        ids[part]
+        for event in page.config["dependencies"]
+        if [run_id, "change"] in map(list, event["targets"])
+        for part in event["outputs"]
+    }
+    assert {"made-file", "redo-chunk", "redo-prompt"} <= emptied
+
+
+def test_a_confirmed_question_regenerates_the_run_and_the_chunk_that_it_named(start):
+    page = start()
+    run_id = make(page, num_chunks=4)
+
+    async def confirm(asked) -> list:
+        return [one async for one in page.buttons.confirm_redo(asked)]
+
+    for nothing in (None, [], "a chunk"):
+        assert asyncio.run(confirm(nothing)) == [gr.skip()]
+    asyncio.run(confirm([run_id, 2, True, ""]))
+    assert page.worker.record(run_id).settings.config.reseed.startswith("2: ")
 
 
 CHANGING = ("stop", "pause", "resume", "extend", "change", "redo", "favourite", "delete")
@@ -288,6 +330,32 @@ def test_guests_cannot_press_what_would_change_the_run_of_somebody_else(start):
             assert is_skipped(update) or not update.get("interactive", False), name
     own = collect(page.show(run_id))[-1]
     assert own.favourite["interactive"] and own.extend["interactive"] and own.redo["interactive"]
+
+
+def test_a_guest_is_not_sent_to_the_list_for_a_video_that_it_has_only_watched(start, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Info", lambda text, title: told.append(text))
+    gate = threading.Event()
+    page = start(PaintingStream(gate=gate))
+    run_id = page.worker.submit(settings(num_chunks=2), "its owner")
+    guest = gr.Request(
+        session_hash="tab", headers={"x-gradio-user": "app"}, client={"host": "10.0.0.1"}
+    )
+    values = {"prompt": "a star", "preset": "painted", "num_chunks": 1, "num_inference_steps": 1}
+
+    async def watch_and_ask() -> None:
+        watched = page.show(run_id, guest)
+        await anext(watched)
+        asked = asyncio.ensure_future(anext(page.generate(guest, **values)))
+        while not told:
+            await asyncio.sleep(0.01)
+        gate.set()
+        async for _ in watched:
+            pass
+        await asked
+
+    asyncio.run(asyncio.wait_for(watch_and_ask(), 60))
+    assert told == ["The other video goes on. Open its link to watch it again."]
 
 
 def test_a_click_that_continues_an_ended_run_says_so(start, monkeypatch):

@@ -13,6 +13,7 @@ from t2v.settings.presets import list_presets
 from t2v.settings.vocabulary import known_words
 from t2v.ui.labels import describe_time, sentence
 from t2v.ui.page_title import PageTitle
+from t2v.ui.server import STATIC
 from t2v.ui.texts.catalogue import language, pattern_of, read_tables, speaking, tr, tr_message
 from t2v.ui.texts.languages import ENGLISH, READERS, choose_language
 from t2v.ui.texts.page import Page as TranslatedPage
@@ -106,6 +107,11 @@ def test_texts_of_scripts_are_those_that_the_page_hands_them():
     from t2v.ui.stage import SCRIPT_TEXTS
 
     assert script_texts() == set(SCRIPT_TEXTS)
+
+
+def test_texts_in_the_styles_are_those_that_the_script_replaces():
+    shown = re.findall(r'content: [^;]*"(\w[^"]*)"', (STATIC / "page.css").read_text("utf-8"))
+    assert set(shown) <= script_texts() and len(shown) == 4
 
 
 def test_the_page_has_no_english_left_in_another_language(worker):

@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from t2v.runs.record import RunRecord
 from t2v.ui.facts import facts
+from t2v.ui.memories import caption_of, describe_memories
+from t2v.ui.texts.catalogue import speaking
 from tests.support.fakes import settings
 
 
@@ -54,6 +58,23 @@ def test_every_setting_is_shown():
 def test_empty_settings_are_left_out():
     text = facts(record_of())
     assert not [word for word in ("Negative", "Later", "Size", "Refined", ", in ") if word in text]
+
+
+@pytest.mark.parametrize(
+    ("preset", "caption", "absent"),
+    [
+        ("shapes", "CAM on, APM 0.5", ("History", "Anchor")),
+        ("helios", "History 9, Anchor on", ("CAM", "APM")),
+        ("svd", "", ("CAM", "APM", "History", "Anchor")),
+    ],
+)
+def test_a_run_is_described_with_the_memories_of_its_model_alone(preset, caption, absent):
+    record = record_of(apm_strength=0.5, history_length=9)
+    record = replace(record, settings=replace(record.settings, preset=preset))
+    assert caption_of(record.settings) == describe_memories(record.settings) == caption
+    assert not [name for name in absent if f"<dt>{name}" in facts(record)]
+    with speaking("zh-CN"):
+        assert not {"on", "off"} & set(describe_memories(record.settings).split())
 
 
 def test_time_and_provenance_are_shown_when_known():

@@ -30,6 +30,7 @@ from tests.support.fakes import (
     PaintedRefiner,
     PaintingStream,
     is_yellow,
+    made,
     opener,
     painted_preset,
     read_number,
@@ -210,6 +211,18 @@ def test_the_refine_switch_is_disabled_if_the_preset_cannot_refine(start):
     assert switch["interactive"] is True
 
 
+def test_a_preset_without_a_refiner_offers_no_blending_and_refines_no_finished_video(start):
+    page = start()
+    run_id = made(page.worker)
+
+    for name, is_offered in (("painted", True), ("absent", False)):
+        assert page.visible(page.form_events.choose_preset(name))["blending"] is is_offered
+    assert collect(page.show(run_id))[-1].refine["visible"] is True
+    bare = replace(page.worker.record(run_id).settings, preset="absent")
+    list(page.worker.watch(other := page.worker.submit(bare)))
+    assert collect(page.show(other))[-1].refine["visible"] is False
+
+
 def test_a_preset_that_cannot_refine_says_so_and_makes_no_run(start, monkeypatch):
     monkeypatch.setitem(PRESETS, "plain", painted_preset(Unrefined, name="plain"))
     page = start()
@@ -366,6 +379,18 @@ def test_a_tab_shows_the_video_that_was_requested_last(start):
     assert list(page.worker.watch(first[0].run_id))[-1].state == "finished"
 
 
+def test_an_ended_run_leaves_nothing_of_the_one_before_in_the_players(start):
+    page = start()
+    one, other = (made(page.worker, seed=seed) for seed in (3, 4))
+    tab = gr.Request(session_hash="page", headers={"x-gradio-user": "app"})
+
+    def is_emptied(run_id) -> bool:
+        return not is_skipped(collect(page.show(run_id, tab))[0].live)
+
+    assert is_emptied(one) and is_emptied(other)
+    assert not is_emptied(other)  # its live video may still be playing to its end
+
+
 def test_players_are_emptied_again_for_every_run(start):
     page = start()
     first = page.shown(page.view.empty_players())
@@ -455,9 +480,30 @@ def test_choosing_a_preset_fills_in_its_defaults(start):
     chosen = page.settings(updates)
     assert [chosen[name] for name in names] == [6, 1, 4, 7.5, "ddim"]
     assert not {"prompt", "negative_prompt", "seed", "reseed"} & set(chosen)
+    assert updates[page.form.applied] == "absent"
+
+
+def test_passing_the_list_of_presets_resets_nothing(start):
+    page = start()
+    assert is_skipped(page.form_events.choose_preset("absent", "absent"))
+    assert not is_skipped(page.form_events.choose_preset("absent", "painted"))
+
+
+def test_a_preset_is_described_however_the_form_got_it(start):
+    page = start()
+    described = page.form_events.describe_preset("absent")
+    assert set(described) == set(page.form.descriptions)
     for example in ("a red star over the sea", "two blue rings"):
-        assert example in updates[page.form.examples]
-    assert "Its weights are not in nowhere" in updates[page.form.description]
+        assert example in described[page.form.examples]
+    assert "Its weights are not in nowhere" in described[page.form.description]
+    config = build_page(page.worker, PRESETS, "painted").config
+    names = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
+    [outputs] = [
+        {names[part] for part in event["outputs"]}
+        for event in config["dependencies"]
+        if event["api_name"] == "describe_preset"
+    ]
+    assert {"examples", "hint", "vocabulary"} <= outputs
 
 
 def test_a_preset_describes_its_requirements_and_whether_it_is_installed(tmp_path):

@@ -31,22 +31,36 @@ setInterval(() => {
   if (!isSeeking && leader.duration) slider.value = String((1000 * leader.currentTime) / leader.duration);
 }, 120);
 
-const vote = async (root, choice) => {
-  for (const button of root.querySelectorAll("[data-vote]")) button.disabled = true;
+// Returns the comparison as it is shown after the vote.
+const send = async (token, choice) => {
   const answer = await fetch("gradio_api/run/vote", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ data: [root.dataset.token, choice] }),
+    body: JSON.stringify({ data: [token, choice] }),
   });
-  if (answer.ok) root.outerHTML = (await answer.json()).data[0].html;
-  else for (const button of root.querySelectorAll("[data-vote]")) button.disabled = false;
+  const { data, error } = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(), { sentence: error });
+  return data[0].html;
+};
+const vote = async (root, choice) => {
+  const buttons = root.querySelectorAll("[data-vote]");
+  const problem = root.querySelector(".problem");
+  for (const button of buttons) button.disabled = true;
+  problem.textContent = "";
+  try {
+    root.outerHTML = await send(root.dataset.token, choice);
+  } catch ({ sentence }) {
+    problem.textContent = sentence ?? problem.dataset.silent; // the server does not answer
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
 };
 
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if ("play" in button.dataset) setPlaying(button.getAttribute("aria-pressed") !== "true");
-  if (button.dataset.vote) vote(button.closest("[data-token]"), button.dataset.vote).catch(() => {});
+  if (button.dataset.vote) vote(button.closest("[data-token]"), button.dataset.vote);
 });
 element.addEventListener("input", (event) => {
   isSeeking = true;

@@ -5,5 +5,6 @@ element.addEventListener("click", (event) => {
   if (!example) return;
   for (const other of element.querySelectorAll(".chosen")) other.classList.remove("chosen");
   example.classList.add("chosen");
-  trigger("select", { index: Number(example.dataset.index), value: null });
+  const { preset } = example.closest("[data-preset]").dataset;
+  trigger("select", { index: Number(example.dataset.index), value: preset });
 });

@@ -52,5 +52,6 @@ element.addEventListener("focusout", (event) => {
 });
 watch("value", () => {
   if (!strip()) chosen = null;
-  else if (hadFocus && document.activeElement === document.body) strip().focus({ preventScroll: true });
+  if (chosen !== null) choose(chosen); // the new columns are drawn without a choice
+  if (hadFocus && document.activeElement === document.body) strip()?.focus({ preventScroll: true });
 });

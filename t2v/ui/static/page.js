@@ -22,6 +22,22 @@
     return (texts[english] ?? english).replace(/{(\w+)}/g, (_, name) => values[name]);
   };
 
+  // What page.css shows on screens without a video, as soon as the page says it in its language.
+  let hasTexts = false;
+  const setTexts = () => {
+    if (hasTexts || !header()) return;
+    hasTexts = true;
+    const texts = {
+      "--live-text": tr("Your video plays here while it is being made."),
+      "--refined-text": tr("The refined video follows here."),
+      "--opening-text": tr("Opening the video…"),
+    };
+    for (const [name, text] of Object.entries(texts)) {
+      document.documentElement.style.setProperty(name, JSON.stringify(text));
+    }
+  };
+  setTexts();
+
   const duration = (seconds) => {
     const whole = Math.round(seconds);
     if (whole === 0) return tr("now");
@@ -109,6 +125,7 @@
     example?.pause();
   };
   setInterval(() => {
+    setTexts();
     const status = document.querySelector("#status .status");
     const hasEnded = status?.matches(".finished, .stopped, .failed") ?? false;
     for (const screen of document.querySelectorAll(".screen")) {
@@ -229,6 +246,7 @@
   const prompt = () => document.querySelector("#prompt textarea");
   const here = () => new URLSearchParams(window.location.search).get("run") ?? "";
   let typed = null;
+  let generated = null; // what was typed when "Generate" was clicked: the server may refuse it
   document.addEventListener("input", (event) => {
     if (event.isTrusted && event.target === prompt()) typed = event.target.value;
   });
@@ -325,7 +343,7 @@
         return;
       }
       lastClick = performance.now();
-      typed = null;
+      generated = typed;
       // Where the player is below the prompt, it comes into view.
       if (!window.matchMedia("(max-width: 860px)").matches) return;
       document.activeElement?.blur(); // the keyboard of a phone goes
@@ -384,6 +402,14 @@
     }
   };
 
+  // As `one_line` in visible_text.py makes it of what was typed, less the joiners.
+  const oneLine = (text) =>
+    text
+      .replace(/\s*[\r\n]\s*(?=\d{1,6}(?:\s*-\s*\d{1,6})?\s*:\s)/g, " / ")
+      .replace(/[\r\n\t\u0085\u2028\u2029]/g, " ")
+      .replace(/[\p{Cc}\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu, "")
+      .trim();
+
   const forget = (ids) => keep(known().filter((id) => !ids.includes(id)));
   const runsChanged = () => document.dispatchEvent(new Event("longtake:runs")); // see strip.js
 
@@ -414,12 +440,17 @@
       }
       runsChanged();
     },
+    // After "Delete" in the panel of a run, which may not be shown any more.
+    deleted(id) {
+      longtake.acted({ action: "delete", runs: [id] });
+      return [];
+    },
     // Whether the form has other settings than the video that is shown. `values` are the summary of
     // its run and the values of the form, in the order of `names`.
     compare(names, [run, ...values]) {
       const form = Object.fromEntries(names.map((name, index) => [name, values[index]]));
       const settings = { ...run?.settings?.config, preset: run?.settings?.preset };
-      const text = (value) => (Array.isArray(value) ? value.join("x") : String(value ?? "").trim());
+      const text = (value) => (Array.isArray(value) ? value.join("x") : oneLine(String(value ?? "")));
       const isOther = (name) => name in settings && text(settings[name]) !== text(form[name]);
       const compared = names.filter((name) => name !== "seed" || !form.randomize_seed);
       const differs = Boolean(run?.settings) && compared.some(isOther);
@@ -429,6 +460,9 @@
     // Puts the run into the address: a reload, a bookmark or a copied link returns to it. Returns
     // the link.
     remember(id) {
+      const isNew = id && !known().includes(id); // it is what was asked for
+      if (isNew && generated !== null && typed === generated) typed = null;
+      if (isNew) generated = null;
       const link = new URL(window.location);
       if (id) link.searchParams.delete("new");
       if (id) link.searchParams.set("run", id);

@@ -5,6 +5,7 @@ let version = "";
 let wanted = ""; // the run and the row of the last request
 let isLive = false;
 let isAsking = false;
+let isStale = false; // the run has gone on or ended since it was asked for
 
 const slider = element.querySelector("input");
 const shownRun = () => new URLSearchParams(window.location.search).get("run") ?? "";
@@ -27,9 +28,10 @@ const refresh = async () => {
   const run = shownRun();
   if (isAsking || document.hidden || !run || !element.checkVisibility()) return;
   const asked = `${run} ${slider.value}`;
-  if (asked === wanted && !isLive && !isMade()) return;
+  if (asked === wanted && !isLive && !isStale && !isMade()) return;
   if (run !== wanted.split(" ")[0]) element.querySelector(".picture").innerHTML = "";
   wanted = asked;
+  isStale = false;
   isAsking = true;
   const hasMore = await ask(run).catch(() => false); // the server does not answer
   isAsking = false;
@@ -40,4 +42,8 @@ slider.addEventListener("input", () => {
   element.querySelector("output").textContent = `${slider.value} %`;
   refresh();
 });
+// Nobody asks while the slice is folded away or the page is hidden: the status tells of it later.
+const status = document.querySelector("#status");
+const whole = { childList: true, subtree: true, characterData: true, attributes: true };
+if (status) new MutationObserver(() => (isStale = true)).observe(status, whole);
 setInterval(refresh, SOON);

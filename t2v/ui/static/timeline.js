@@ -2,6 +2,7 @@
 let position = 0; // of the strip, in pixels
 let followed = 0; // the last position that was set automatically
 let focused = null;
+let run = ""; // that these are about
 
 // A click on a chunk selects it; page.js seeks the video at the same time.
 element.addEventListener("click", (event) => {
@@ -16,6 +17,11 @@ element.addEventListener("focusin", (event) => (focused = event.target.dataset.c
 watch("value", () => {
   const strip = element.querySelector("ol");
   if (!strip) return;
+  if (strip.dataset.run !== run) {
+    run = strip.dataset.run;
+    position = followed = 0;
+    focused = null;
+  }
   const making = strip.querySelector(".making");
   const isFollowing = making && Math.abs(position - followed) < 5;
   strip.scrollLeft = isFollowing ? making.offsetLeft - strip.clientWidth / 2 : position;
