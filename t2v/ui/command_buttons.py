@@ -118,7 +118,8 @@ class CommandButtons:
         if not isinstance(asked, list) or len(asked) != NUM_ASKED:  # browsers can send anything
             yield gr.skip()
             return
-        async for updates in self.click_redo(*asked, request):
+        run_id, chunk, is_new_seed, prompt = asked
+        async for updates in self.click_redo(run_id, chunk, is_new_seed, prompt, request):
             yield updates
 
     async def click_refine(

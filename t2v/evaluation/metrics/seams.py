@@ -62,5 +62,7 @@ def join_ratio(
     between = [changes[end : after - overlap - 1] for end, after in pairwise(ends)]
     if not all(map(len, (*joins, *between))) or not between:
         return absent(NO_BOUNDARIES)
-    means = [float(np.mean([part.max() for part in parts])) for parts in (joins, between)]
-    return ratio(*means)
+    at_joins, elsewhere = (
+        float(np.mean([part.max() for part in parts])) for parts in (joins, between)
+    )
+    return ratio(at_joins, elsewhere)
