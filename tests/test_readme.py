@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -155,11 +156,14 @@ def test_every_python_example_runs(guide, videos, output, tmp_path, monkeypatch,
     assert output in capsys.readouterr().out
 
 
-def test_the_example_of_a_preset_is_valid(tmp_path):
-    (example,) = (code for guide, code in blocks("toml") if guide == "docs/adding-a-preset.md")
-    path = tmp_path / "mine.toml"
-    path.write_text(example, encoding="utf-8")
-    assert load_preset(path).name == "mine"
+def test_the_examples_of_presets_are_valid(tmp_path):
+    examples = [code for guide, code in blocks("toml") if guide == "docs/adding-a-preset.md"]
+    assert len(examples) == 2
+    shutil.copy(ROOT / "presets" / "shapes.toml", tmp_path)  # the second one extends it
+    for example in examples:
+        path = tmp_path / "mine.toml"
+        path.write_text(example, encoding="utf-8")
+        assert load_preset(path).name == "mine"
 
 
 def test_every_link_leads_to_a_file_or_heading():
