@@ -406,7 +406,7 @@ def test_help_of_generate_shows_the_ranges(capsys):
         (["evaluate", "--preset", "odd", "--steps", "0"], "--steps must be a whole number from 1"),
         (["train", "--out", "x", "--until", "poems"], "--until must be one of autoencoder, "),
         (
-            ["train", "--out", "x", "--steps", "world=0"],
+            ["train", "--out", "x", "--steps", "probe=0"],
             "--steps takes STAGE=N with N from 1 and a stage of ",
         ),
         (["train", "--out", "x", "--steps", "poems=3"], "got 'poems=3'"),

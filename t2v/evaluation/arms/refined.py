@@ -26,8 +26,10 @@ def at_refined_size(task: Task, draw: Draw) -> Iterator[Video]:
 
 
 def shuffle_refined(task: Task) -> Iterator[Video]:
-    """The real video in another order of the refiner's chunks."""
-    yield from shuffle(task, task.refiner().settings.chunking)
+    """The real video in another order of the refiner's chunks; a short one of the stack's."""
+    chunking = task.refiner().settings.chunking
+    has_several = task.num_frames >= chunking.num_frames(3)
+    yield from shuffle(task, chunking if has_several else None)
 
 
 def preview_chunks(task: Task) -> Iterator[Video]:

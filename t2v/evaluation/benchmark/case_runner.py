@@ -18,7 +18,6 @@ from t2v.evaluation.benchmark.derived import (
     OF_CAPTION,
     OTHER_SIZE,
     adherence,
-    cut_share,
     memory_growth,
     motion_kept,
     object_drift,
@@ -189,11 +188,9 @@ class CaseRunner:
         making = read_values(made) if made.exists() else {"seconds": None, "memory": None}
         arm = ARMS[case.arm]
         stack = self.conditioned(arm.conditioning) if arm.conditioning else self.stack
-        found = measure_pairs(video, terms, boundaries)
-        measured = found | {
+        measured = measure_pairs(video, terms, boundaries) | {
             "motion_kept": motion_kept(series.per_chunk["motion"]),
             "memory_growth": memory_growth(making["memory"]),
-            "cut_share": cut_share(found["scuts_boundary"], boundaries),
             **self._of_caption(case, video),
         }
         if arm.refined:
@@ -219,7 +216,6 @@ class CaseRunner:
         boundaries = [at for at in values["boundaries"] if at < num_frames]
         video = self.draw(case)[:num_frames]
         measured = measure_pairs(video, PairTerms(**pairs), boundaries)
-        measured["cut_share"] = cut_share(measured["scuts_boundary"], boundaries)
         return to_json(measured | self._of_caption(case, video))
 
     def _measure_by_networks(

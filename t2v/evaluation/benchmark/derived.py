@@ -1,7 +1,5 @@
 """Measures of a video that need more than its frames: its caption, its chunks, its making."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from t2v.evaluation.attributes import classify_frames, most_probable_class
@@ -42,11 +40,6 @@ def motion_kept(per_chunk: np.ndarray) -> Measurement:
         return absent("one chunk")
     first, last = continued[:count].mean(), continued[-count:].mean()
     return Measurement(float(last / first)) if first >= STAGNANT_MOTION else absent(STAGNANT)
-
-
-def cut_share(cuts: Measurement, boundaries: Sequence[int]) -> Measurement:
-    """Cuts at boundaries over the number of boundaries, 0 to 1: arms have unequally many."""
-    return cuts if cuts.value is None else Measurement(cuts.value / len(boundaries))
 
 
 def memory_growth(per_piece: list[int] | None) -> Measurement:

@@ -45,6 +45,11 @@ def scuts_boundary(frames: UInt8[np.ndarray, "f h w 3"], boundaries: Sequence[in
     return Measurement(float(len(set(find_seam_cuts(frames)) & set(boundaries))))
 
 
+def cut_share(cuts: Measurement, boundaries: Sequence[int]) -> Measurement:
+    """`scuts_boundary` over the number of boundaries, 0 to 1: videos have unequally many."""
+    return cuts if cuts.value is None else Measurement(cuts.value / len(boundaries))
+
+
 def find_cuts(frames: UInt8[np.ndarray, "f h w 3"]) -> list[int]:
     """Indices of the first frames after a cut, by the detector's defaults."""
     return _detect(frames, min_scene_len=SHORTEST_SCENE, luma_only=False)

@@ -8,7 +8,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from t2v.evaluation.metrics.cuts import detector_version, find_seam_cuts, scuts, scuts_boundary
+from t2v.evaluation.metrics.cuts import (
+    cut_share,
+    detector_version,
+    find_seam_cuts,
+    scuts,
+    scuts_boundary,
+)
 from t2v.evaluation.metrics.drift import DRIFTS, drift, drift_of_looks, look
 from t2v.evaluation.metrics.flow import FlowBackend
 from t2v.evaluation.metrics.frames import as_frames
@@ -45,6 +51,7 @@ MEASURED = (
     "std_pix",
     "scuts",
     "scuts_boundary",
+    "cut_share",
     "seam_ratio",
     "warp_seam_ratio",
     "flow_seam_ratio",
@@ -104,6 +111,7 @@ def measure_pairs(
     if short := too_short(len(frames)):
         return dict.fromkeys(MEASURED, absent(short))
     is_boundary = boundary_mask(boundaries, len(frames))
+    cuts = scuts_boundary(frames, boundaries)
     return {
         "mawe_code": mawe_code(terms),
         "mawe_ratio": mawe_ratio(terms),
@@ -114,7 +122,8 @@ def measure_pairs(
         "std_t": std_t(terms),
         "std_pix": std_pix(terms),
         "scuts": scuts(frames),
-        "scuts_boundary": scuts_boundary(frames, boundaries),
+        "scuts_boundary": cuts,
+        "cut_share": cut_share(cuts, boundaries),
         "seam_ratio": at_boundaries_over_elsewhere(frame_changes(frames), is_boundary),
         "warp_seam_ratio": at_boundaries_over_elsewhere(terms.warp_error, is_boundary),
         "flow_seam_ratio": at_boundaries_over_elsewhere(terms.motion, is_boundary),
