@@ -100,12 +100,13 @@ class CaseRunner:
 
     def _measure_if_drawn(self, case: Case) -> dict[str, Any]:
         """Measures, or why there is no video: the others of the suite are made all the same."""
-        if ARMS[case.arm].needs == "world" and self.scene(case) is None:
-            return {"prompt": self.prompts.texts[case.prompt], MISSING: NO_SCENE}
-        try:
-            return self._measure(case)
-        except NotFiniteError:
-            return {"prompt": self.prompts.texts[case.prompt], MISSING: NOT_FINITE}
+        reason = NO_SCENE
+        if ARMS[case.arm].needs != "world" or self.scene(case) is not None:
+            try:
+                return self._measure(case)
+            except NotFiniteError:
+                reason = NOT_FINITE
+        return {"prompt": self.prompts.texts[case.prompt], MISSING: reason}
 
     def draw(self, case: Case) -> Frames:
         """The video of a case, made now if it is not there."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from t2v.errors import ConfigError
+from t2v.settings.conditionings import CONDITIONINGS
 
 
 CONTROLS = ("real", "shuffled", "frozen")
@@ -16,15 +17,8 @@ BASELINES = (
     "framepack",
     "skyreels-v2",  # like FramePack newer than the paper
 )
-TRAINED_RIVALS = (
-    "cam-twin",
-    "add-cond",
-    "conc-cond",
-    "sparse-cond",
-    "masked-frames",
-    "repeated-frame",
-    "no-cond",
-)  # trained by `longtake train --arm`
+# Trained by `longtake train --arm`; the CAM itself first, under another name than the bundled one.
+TRAINED_RIVALS = ("cam-twin", *(name for name in CONDITIONINGS if name != "cam"))
 SEAMS = (
     "scuts",
     "scuts_boundary",
