@@ -168,13 +168,14 @@ PARTS = ("sharpness", "joins", "latency", "memory")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="storybook", help="an embedded stack")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--prompts", type=int, default=SHARP_PROMPTS, help="of `sharpness`")
     parser.add_argument("--join-prompts", type=int, default=JOIN_PROMPTS)
     parser.add_argument("--sheet", type=Path, help="a picture: preview, bicubic, refined")
     options = parser.parse_args()
 
-    preset = find_preset("shapes")
+    preset = find_preset(options.preset)
     stack = load_stack(preset)
     refiner = load_refiner(preset, stack=stack)
     result = {}

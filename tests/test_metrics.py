@@ -5,7 +5,7 @@ import pytest
 from t2v.evaluation.metrics.flow import flow_magnitudes
 from t2v.evaluation.metrics.intervals import mean, ratio_of_means, with_interval
 from t2v.evaluation.metrics.seams import frame_changes, seam_and_within_change
-from t2v.evaluation.metrics.sharpness import object_mask, outline_gradient
+from t2v.evaluation.metrics.sharpness import outline_gradient
 
 
 def texture(height=70, width=90):
@@ -122,10 +122,3 @@ def test_a_soft_outline_is_less_steep_by_its_width():
 
 def test_an_empty_picture_has_no_outline():
     assert np.isnan(outline_gradient(constant([7])[0]))
-
-
-def test_an_object_at_the_border_is_not_taken_for_background():
-    frame = np.full((20, 30, 3), 30, np.uint8)
-    frame[5:12, :9] = 200
-    mask = object_mask(frame)
-    assert mask.sum() == 7 * 9 and mask[5:12, :9].all()

@@ -18,6 +18,7 @@ from t2v.worlds.shapes.captions import (
     vocabulary,
 )
 from t2v.worlds.shapes.drawing import draw
+from t2v.worlds.shapes.masks import object_mask
 from t2v.worlds.shapes.scenes import (
     EXIT_DIRECTIONS,
     PLAIN,
@@ -287,3 +288,10 @@ def test_the_plain_world_is_a_subset():
 def test_scenes_of_two_objects_have_no_returns():
     for scene in scenes(20, pair=True, motion="left"):
         assert returns(scene) == []
+
+
+def test_an_object_at_the_border_is_not_taken_for_background():
+    frame = np.full((20, 30, 3), 30, np.uint8)
+    frame[5:12, :9] = 200
+    mask = object_mask(frame)
+    assert mask.sum() == 7 * 9 and mask[5:12, :9].all()

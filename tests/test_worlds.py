@@ -43,8 +43,8 @@ def test_a_stack_without_a_world_is_rejected(tmp_path, sizes):
         world_of(tmp_path)
 
 
-def test_the_page_shows_the_examples_of_the_world():
-    assert list_presets()["shapes"].examples == find_world("shapes").examples
+def test_the_page_shows_the_examples_of_the_world(world):
+    assert list_presets()[world.name].examples == world.examples
 
 
 def test_examples_use_only_words_of_the_vocabulary(world):

@@ -40,7 +40,8 @@ from t2v.evaluation.networks import metric_networks
 from t2v.evaluation.networks.clip import ClipScore
 from t2v.evaluation.networks.lpips import load_lpips
 from t2v.evaluation.networks.metric_networks import find_networks, measure_by_networks
-from t2v.settings.presets import list_presets
+from t2v.settings.presets import list_presets, named_preset
+from t2v.worlds import CLASSES
 from tests.support.clips import pan
 from tests.support.small_networks import write_clip, write_lpips
 from tests.support.small_stack import new_stack
@@ -369,13 +370,18 @@ def test_given_videos_are_measured_by_networks_too(tmp_path, monkeypatch):
     assert "| CLIP | " in (tmp_path / "runs" / "table.md").read_text()
 
 
-def test_metrics_rank_spoilt_videos_below_real_ones(tmp_path, monkeypatch):
+@pytest.mark.parametrize("world", CLASSES)
+def test_metrics_rank_spoilt_videos_below_real_ones(tmp_path, monkeypatch, world):
     monkeypatch.setattr(command, "QUICK_SIZES", Sizes(flow=128, warp=128))
     monkeypatch.setattr(sanity, "NUM_SCENES", 2)
     job = BenchmarkOptions(
-        preset=PRESET, prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True
+        preset=named_preset(world), prompts=PROMPTS, plans=(), flow="dis", out=tmp_path, quick=True
     )
     run_benchmark(replace(job, has_sanity=True), lambda line: None)
-    rows = json.loads((tmp_path / "sanity" / "report.json").read_text())["rows"]
+    monkeypatch.setattr(sanity, "measure_video", lambda *_, **__: pytest.fail("measured twice"))
+    run_benchmark(replace(job, has_sanity=True), lambda line: None)
+    report = json.loads((tmp_path / "sanity" / "report.json").read_text())
+    assert report["world"] == world
+    rows = report["rows"]
     assert len(rows) == sum(map(len, sanity.ORDERS.values()))
     assert {(one["spoilt"], one["metric"]) for one in rows if one["share"] < 1} == set()

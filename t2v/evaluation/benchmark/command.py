@@ -25,6 +25,7 @@ from t2v.pipeline.loading import load_stack
 from t2v.pipeline.stack import Stack
 from t2v.settings.presets import Preset, named_preset
 from t2v.weight_hashes import hash_file
+from t2v.worlds import find_world, world_name
 
 
 QUICK_SIZES = Sizes(flow=256, warp=256)
@@ -86,7 +87,8 @@ def _run(
     tell: Callable[[str], None],
 ) -> None:
     if options.has_sanity:
-        run_sanity(folder, flow, sizes, manifest["protocol"], tell)
+        world = find_world(world_name(options.preset.weights_folder) or "shapes")
+        run_sanity(folder, world, flow, sizes, manifest["protocol"], tell)
     if options.plans:
 
         def load() -> CaseRunner:

@@ -148,20 +148,21 @@ def blending(results: Results) -> list[Row | None]:
 
 
 def stability(results: Results) -> list[Row | None]:
-    """The slope over lengths: the last length's MAWE over the first one's."""
+    """The slope over lengths: what is measured after the last one over that after the first."""
     lengths = results.plan.lengths
     if len(lengths) < 2 or "cam" not in results.plan.arms:
         return []
-    ends = (results.column("cam", "mawe_code", n) for n in (lengths[-1], lengths[0]))
-    pairs = np.array(list(paired_prompts(*ends).values())).reshape(-1, 2)
-    return [
-        found(
-            f"MAWE of cam after {lengths[-1]} frames within 15 % of that after {lengths[0]}",
-            pairs,
+
+    def flat(label: str, metric: str) -> Row | None:
+        ends = (results.column("cam", metric, n) for n in (lengths[-1], lengths[0]))
+        return found(
+            f"{label} of cam after {lengths[-1]} frames within 15 % of that after {lengths[0]}",
+            np.array(list(paired_prompts(*ends).values())).reshape(-1, 2),
             ratio_of_means,
             lambda _, low, high: low >= 0.85 and high <= 1.15,
         )
-    ]
+
+    return [flat("MAWE", "mawe_code"), flat("adherence", "adherence")]
 
 
 def stagnation(results: Results) -> list[Row | None]:

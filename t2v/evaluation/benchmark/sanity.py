@@ -19,7 +19,6 @@ from t2v.evaluation.metrics.mawe import Sizes
 from t2v.evaluation.metrics.video import measure_video
 from t2v.evaluation.samples import HELD_OUT, Video, render
 from t2v.settings.chunking import PAPER_CHUNKING
-from t2v.worlds import find_world
 from t2v.worlds.world import World
 
 
@@ -65,13 +64,18 @@ def as_frames(values: np.ndarray) -> Video:
 
 def run_sanity(
     folder: BenchmarkFolder,
+    world: World,
     flow: FlowBackend,
     sizes: Sizes,
     protocol: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> None:
-    """Writes sanity/report.json and sanity/table.md."""
-    world = find_world("shapes")
+    """Writes sanity/report.json and sanity/table.md, unless they are there already."""
+    out = folder.suite("sanity")
+    table = out / "table.md"
+    if table.is_file():
+        tell(f"sanity: {table}")
+        return
     ranks: dict[tuple[str, str], list[bool]] = {}
     for number in range(NUM_SCENES):
         seed = 5 * HELD_OUT + 100 * number
@@ -91,10 +95,11 @@ def run_sanity(
         {"spoilt": name, "metric": metric, "share": float(np.mean(worse)), "scenes": len(worse)}
         for (name, metric), worse in ranks.items()
     ]
-    out = folder.suite("sanity")
-    write_values(out / "report.json", {"protocol": dict(protocol), "rows": rows})
-    write_text(out / "table.md", format_sanity(rows))
-    tell(f"sanity: {out / 'table.md'}")
+    write_values(
+        out / "report.json", {"protocol": dict(protocol), "world": world.name, "rows": rows}
+    )
+    write_text(table, format_sanity(rows))
+    tell(f"sanity: {table}")
 
 
 def is_worse(real: float | None, spoilt: float | None) -> bool:
