@@ -2,6 +2,7 @@
 
     python -m benchmarks.chunk
     python -m benchmarks.chunk | tail -1 | jq .seconds_per_chunk
+    python -m benchmarks.chunk --steps 7 4 3    # compared in turns
 
 A table for people, then one line of JSON. Peak memory is measured in processes of their own, for a
 short and for a long video: it must not depend on the length.
@@ -15,6 +16,7 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,6 +30,7 @@ from t2v.settings.presets import find_preset
 
 
 SHORT_FRAMES, LONG_FRAMES = 24, 400
+ROUNDS = 3
 
 
 def measure_speed(preset_name: str, num_chunks: int) -> dict[str, float]:
@@ -59,6 +62,33 @@ def measure_speed(preset_name: str, num_chunks: int) -> dict[str, float]:
     }
 
 
+def compare_steps(preset_name: str, num_chunks: int, steps: Sequence[int]) -> dict[str, float]:
+    """Seconds per chunk with other numbers of denoising steps, and their ratios to the first.
+
+    In turns, one video of each after the other, so that a busy machine slows all of them.
+    """
+    preset = find_preset(preset_name)
+    generator = Generator.load(preset, refine=False)
+    durations: dict[int, list[float]] = {number: [] for number in steps}
+    for _ in range(ROUNDS):
+        for number in steps:
+            config = preset.config(
+                prompt=preset.examples[0], num_chunks=num_chunks, num_inference_steps=number
+            )
+            before = 0.0
+            for event in generator.stream(config):
+                if isinstance(event, Chunk):
+                    now = time.perf_counter()
+                    if before:
+                        durations[number].append(now - before)
+                    before = now
+    medians = {number: statistics.median(values) for number, values in durations.items()}
+    first = medians[steps[0]]
+    return {f"seconds_per_chunk_{number}_steps": value for number, value in medians.items()} | {
+        f"{number}_steps_over_{steps[0]}": medians[number] / first for number in steps[1:]
+    }
+
+
 def peak_memory(preset_name: str, num_frames: int) -> float:
     """MB that a process of its own used at most for a video of that length."""
     context = multiprocessing.get_context("spawn")
@@ -79,16 +109,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default=default_preset()[0].name)
     parser.add_argument("--chunks", type=int, default=12)
+    parser.add_argument(
+        "--steps", type=int, nargs="+", help="only compare these numbers of denoising steps"
+    )
     options = parser.parse_args()
 
+    if options.steps:
+        measured = compare_steps(options.preset, options.chunks, options.steps)
+    else:
+        measured = measure_speed(options.preset, options.chunks) | {
+            f"peak_mb_{frames}_frames": peak_memory(options.preset, frames)
+            for frames in (SHORT_FRAMES, LONG_FRAMES)
+        }
     result = {
         "preset": options.preset,
-        **measure_speed(options.preset, options.chunks),
-        f"peak_mb_{SHORT_FRAMES}_frames": peak_memory(options.preset, SHORT_FRAMES),
-        f"peak_mb_{LONG_FRAMES}_frames": peak_memory(options.preset, LONG_FRAMES),
+        **measured,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
     }
     for name, value in result.items():
         print(f"{name:28}{value:.3f}" if isinstance(value, float) else f"{name:28}{value}")

@@ -45,14 +45,18 @@ class DtypeStage:
 
 
 @pytest.mark.parametrize(
-    "avx512_bf16, amx, dtype",
+    "capability, avx512_bf16, amx, dtype",
     [
-        (False, False, torch.float32),
-        (True, False, torch.bfloat16),
-        (False, True, torch.bfloat16),
+        ("AVX512", False, False, torch.float32),
+        ("AVX512", True, False, torch.bfloat16),
+        ("AVX512", False, True, torch.bfloat16),
+        ("AVX2", True, True, torch.float32),  # by ATEN_CPU_CAPABILITY
     ],
 )
-def test_a_processor_without_bfloat16_computes_in_float32(monkeypatch, avx512_bf16, amx, dtype):
+def test_a_processor_without_bfloat16_computes_in_float32(
+    monkeypatch, capability, avx512_bf16, amx, dtype
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     stage = DtypeStage()
