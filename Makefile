@@ -19,7 +19,7 @@ demo: $(VENV)/app      ## install the app and open its page on http://127.0.0.1:
 	$(BIN)/python app.py
 
 video: $(VENV)/app     ## make one video from the command line
-	$(BIN)/python -m t2v generate --prompt "a red star moving left on a navy background" \
+	$(BIN)/python -m t2v generate --prompt "a squirrel jumping over the snow field" \
 		--chunks 8 --out video.mp4 --force
 
 test: $(VENV)/dev      ## run the quick tests

@@ -3,7 +3,7 @@
     python -m benchmarks.refine
     python -m benchmarks.refine --only sharpness joins --sheet docs/refined.png
 
-A table for people, then one line of JSON. On the embedded stack with held-out prompts; its probe
+A table for people, then one line of JSON. On an embedded stack with held-out prompts; its probe
 judges the frames. Blendings: B (independent), B+S (shared noise), randomized blending (joint,
 causal), all on the same previews. Peak memory is measured in processes of their own.
 """
@@ -74,7 +74,7 @@ def sharpness(
 
 
 def mean_gradients(video: np.ndarray, bicubic: np.ndarray) -> tuple[float, float]:
-    """Over the frames in which both show an object; nan if there are none."""
+    """Over the frames in which both have an outline; nan if there are none."""
     pairs = [
         [outline_gradient(frame) for frame in pair] for pair in zip(video, bicubic, strict=True)
     ]

@@ -58,7 +58,7 @@ def new_stages(world: World, device: torch.device) -> Iterator[Stage]:
     encoders = FrozenEncoders(*networks, device, world)
     for stage in DIFFUSION_STAGES.values():
         yield stage(Denoiser(world).to(device), encoders, 1)
-    yield RefinerStage(encoders, 1, named_preset("shapes").refiner)
+    yield RefinerStage(encoders, 1, named_preset(world.name).refiner)
 
 
 def measure(

@@ -80,7 +80,7 @@ def make(page: Worker, num_runs: int, num_chunks: int, steps: int) -> None:
 
 
 def settings(num_chunks: int, steps: int, seed: int) -> RunSettings:
-    """A run of the bundled stack."""
+    """A run of `shapes`."""
     preset = find_preset("shapes")
     return RunSettings(
         config=preset.config(

@@ -1,6 +1,6 @@
 """Draws the loss curves of `t2v train`: one plot a stage, one line a loss.
 
-python -m docs.losses             # of the bundled weights: docs/training/*.jsonl
+python -m docs.losses             # of `shapes`: docs/training/*.jsonl
 python -m docs.losses training    # of a run of one's own: its --work
 """
 

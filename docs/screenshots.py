@@ -180,8 +180,8 @@ def save(png: bytes, path: Path, highest: int | None = None) -> None:
 
 
 def generate(page: Page, num_chunks: int, *, refine: bool = False) -> None:
-    """The third example's prompt: its object never leaves the picture."""
-    prompt = page.locator("#examples button").nth(2).get_attribute("title")
+    """The first example's prompt: its object never leaves the picture."""
+    prompt = page.locator("#examples button").first.get_attribute("title")
     page.locator("#prompt textarea").fill(prompt)
     page.locator("#chunks input").fill(str(num_chunks))
     page.get_by_label("Refine", exact=True).set_checked(refine)

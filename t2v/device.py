@@ -29,14 +29,14 @@ def gpu_numbers() -> list[str]:
 def default_preset() -> tuple[Preset, str]:
     """The preset to start with, and the reason for the page, in one or two sentences.
 
-    `modelscope`, the paper's stack, where its weights and a GPU are; else `shapes`.
+    `modelscope`, the paper's stack, where its weights and a GPU are; else `storybook`.
     """
     paper = presets.list_presets().get("modelscope")
     if paper and not paper.unavailable and has_gpu():
         return paper, "The paper's own model is used: it is installed, and there is a GPU."
-    reason = "The shapes model is used: it is bundled and runs on any machine."
+    reason = "The storybook model is used: it is bundled and runs on any machine."
     if paper and not paper.unavailable:
         reason += " The paper's own model is installed, but there is no GPU to run it on."
     elif paper and has_gpu():
         reason += f" `{paper.download_command}` gets the paper's own model."
-    return presets.find_preset("shapes"), reason
+    return presets.find_preset("storybook"), reason

@@ -2,9 +2,9 @@
 
     from t2v import Generator
 
-    for event in Generator.load("shapes").stream(prompt="a red star", num_chunks=4):
+    for event in Generator.load().stream(prompt="a penguin in the snow", num_chunks=4):
         ...
-    Generator.load("shapes").save("out.mp4", prompt="a red star", num_chunks=4)
+    Generator.load().save("out.mp4", prompt="a penguin in the snow", num_chunks=4)
 
 Nothing here loads torch before `Generator.load` is called.
 """

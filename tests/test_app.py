@@ -32,8 +32,8 @@ def test_an_unknown_preset_gives_one_sentence(capsys):
 
 @pytest.mark.slow
 def test_sigterm_ends_the_app_within_10_seconds_and_keeps_finished_chunks(tmp_path):
-    config = replace(settings(num_chunks=500).config, prompt="a red star", scheduler="unipc")
-    wanted = replace(settings(), config=config, preset="shapes")
+    config = replace(settings(num_chunks=500).config, prompt="a red car", scheduler="unipc")
+    wanted = replace(settings(), config=config, preset="storybook")
     folder = RunFolder.create(tmp_path, wanted)  # as an app leaves it that was killed
     command = [sys.executable, "app.py", "--port", str(free_port()), "--runs-dir", str(tmp_path)]
     # With the threads that users have. Freed memory is overwritten: what is used after it was

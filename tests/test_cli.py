@@ -44,6 +44,7 @@ def preset(tmp_path, monkeypatch):
     preset = install_odd_preset(tmp_path)
     monkeypatch.setattr("t2v.settings.presets.list_presets", lambda: {"odd": preset})
     monkeypatch.setattr("t2v.cli.presets.list_presets", lambda: {"odd": preset})
+    monkeypatch.setattr("t2v.cli.presets.default_preset", lambda: (preset, ""))
     monkeypatch.setattr(loading, "load_stack", lambda preset, **_: new_stack())
     return preset
 
@@ -317,7 +318,7 @@ def test_running_out_of_memory_gives_one_sentence(generate, monkeypatch, capsys,
 
 def test_presets_are_listed_with_whether_they_can_run(preset, capsys):
     assert cli.main(["presets"]) == 0
-    assert capsys.readouterr().out == "odd: Odd: for tests\n    installed\n"
+    assert capsys.readouterr().out == "odd: Odd: for tests\n    installed; used without --preset\n"
     assert cli.main(["presets", "odd"]) == 0
     output = capsys.readouterr().out
     assert output.startswith("odd: Odd: for tests\n    installed\n    Bundled: needs no download")

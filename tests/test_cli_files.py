@@ -102,6 +102,13 @@ def test_refine_takes_the_prompt_of_the_sidecar_and_other_options_override_it(fo
     assert (refined["prompt"], refined["seed"]) == ("ein roter Stern", 9)
 
 
+@pytest.mark.parametrize("made_by, refined_by", [("shapes", "shapes"), ("helios", "storybook")])
+def test_refine_uses_the_preset_of_the_video_if_it_can_refine(folder, made_by, refined_by):
+    write_video(folder / "a.mp4", metadata=Provenance(config=CONFIG, preset=made_by).to_json())
+    assert cli.main(["refine", "a.mp4"]) == 0
+    assert read_metadata(folder / "a-refined.mp4")["preset"] == refined_by
+
+
 def test_refine_asks_for_the_prompt_of_a_video_from_elsewhere(folder, capsys):
     write_video(folder / "own.mp4")
     assert cli.main(["refine", "own.mp4"]) == 2

@@ -11,14 +11,8 @@ from t2v.pipeline.loading import load_stack
 from t2v.pipeline.streaming_t2v import stream
 from t2v.settings.config import GenerationConfig
 from t2v.settings.presets import find_preset
-from t2v.worlds.shapes.drawing import draw
-from t2v.worlds.shapes.scenes import sample_scene
+from t2v.worlds import CLASSES, find_world
 from tests.support.small_stack import count_calls, new_stack
-
-
-@pytest.fixture(scope="module")
-def autoencoder():
-    return load_autoencoder(find_preset("shapes").weights_folder / "autoencoder", 4, "cpu")
 
 
 def error_of(picture, frame):
@@ -29,9 +23,11 @@ def error_of(picture, frame):
     return np.abs(picture - small).mean()
 
 
-def test_the_preview_shows_what_is_in_a_picture(autoencoder):
-    rng = np.random.default_rng(0)
-    frames = draw([sample_scene(rng) for _ in range(8)], np.full((8, 1), 4.0))
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_preview_shows_what_is_in_a_picture(name):
+    autoencoder = load_autoencoder(find_preset(name).weights_folder / "autoencoder", 4, "cpu")
+    world, rng = find_world(name), np.random.default_rng(0)
+    frames = world.draw([world.sample(rng) for _ in range(8)], np.full((8, 1), 4.0))
     pictures = [autoencoder.preview(latents[:, 0]) for latents in autoencoder.encode(frames)]
     frames = frames[:, 0].numpy()
     errors = [[error_of(picture, frame) for frame in frames] for picture in pictures]

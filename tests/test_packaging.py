@@ -106,15 +106,25 @@ def test_the_wheel_generates_a_video_in_an_empty_folder(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"t2v", "longtake"}
-    assert "t2v/presets/shapes.toml" in names
-    assert "t2v/assets/shapes/unet/000.safetensors" in names
-    assert "t2v/assets/storybook/unet/000.safetensors" in names
-    assert "t2v/assets/examples/shapes/examples.json" in names
+    for name in ("shapes", "storybook"):
+        assert f"t2v/presets/{name}.toml" in names
+        assert f"t2v/assets/{name}/unet/000.safetensors" in names
+        assert f"t2v/assets/{name}/refiner/000.safetensors" in names
+        assert f"t2v/assets/examples/{name}/examples.json" in names
+    assert {f"t2v/worlds/storybook/{name}" for name in ("atlas.png", "NOTICE.txt")} <= set(names)
     assert not [name for name in names if name.endswith((".gif", ".pyc"))]
 
     install = [*pip, "install", "--no-deps", "--target", str(installed), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
-    arguments = ["generate", "--prompt", "a red star", "--chunks", "1", "--steps", "2"]
+    arguments = [
+        "generate",
+        "--prompt",
+        "a squirrel jumping over the snow field",
+        "--chunks",
+        "1",
+        "--steps",
+        "2",
+    ]
     subprocess.run(
         [str(installed / "bin" / "longtake"), *arguments, "--out", "a.mp4"],
         cwd=work,

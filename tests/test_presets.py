@@ -343,16 +343,16 @@ def test_an_error_in_a_weight_source_is_reported(write, key, value, complaint):
 
 @pytest.fixture
 def place(write, tmp_path, monkeypatch):
-    """A place with `shapes` and `modelscope`: place(installed=..., gpu=...) says what is there."""
+    """A place with both presets that may be the default: place(installed=..., gpu=...)."""
 
     def place(*, installed, gpu):
         (tmp_path / "bundled" / "unet").mkdir(parents=True)
-        shapes = replace(load_preset(write()), name="shapes", weights=str(tmp_path / "bundled"))
+        bundled = replace(load_preset(write()), name="storybook", weights=str(tmp_path / "bundled"))
         paper = load_preset(write(sources=sources()))
         folder = "bundled" if installed else "nowhere"
         paper = replace(paper, name="modelscope", weights=str(tmp_path / folder))
         monkeypatch.setattr(
-            presets, "list_presets", lambda: {"modelscope": paper, "shapes": shapes}
+            presets, "list_presets", lambda: {"modelscope": paper, "storybook": bundled}
         )
         monkeypatch.setattr(device, "has_gpu", lambda: gpu)
 
@@ -363,9 +363,9 @@ def place(write, tmp_path, monkeypatch):
     "installed, gpu, name, reason",
     [
         (True, True, "modelscope", "it is installed, and there is a GPU."),
-        (True, False, "shapes", "installed, but there is no GPU to run it on."),
-        (False, True, "shapes", "`longtake download modelscope` gets the paper's own model."),
-        (False, False, "shapes", "it is bundled and runs on any machine."),
+        (True, False, "storybook", "installed, but there is no GPU to run it on."),
+        (False, True, "storybook", "`longtake download modelscope` gets the paper's own model."),
+        (False, False, "storybook", "it is bundled and runs on any machine."),
     ],
 )
 def test_the_best_preset_that_can_run_is_the_default(place, installed, gpu, name, reason):
@@ -381,12 +381,12 @@ def test_a_hidden_gpu_is_not_counted(monkeypatch):
 
 
 @pytest.mark.skipif(
-    list_presets()["shapes"].unavailable is not None, reason="the weights are not there"
+    list_presets()["storybook"].unavailable is not None, reason="the weights are not there"
 )
 def test_the_default_preset_comes_with_a_reason(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     preset, reason = default_preset()
-    assert preset.name == "shapes"
+    assert preset.name == "storybook"
     assert reason.endswith(".")
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from t2v.cli.arguments import Commands
 from t2v.cli.terminal import say
+from t2v.device import default_preset
 from t2v.errors import PresetError
 from t2v.settings.presets import Preset, list_presets
 
@@ -23,9 +24,11 @@ def run(options: argparse.Namespace) -> int:
             raise PresetError(f"NAME must be one of {', '.join(presets)}, got {options.name!r}")
         explain(presets[options.name])
         return 0
+    default = default_preset()[0].name
     for preset in sorted(presets.values(), key=lambda preset: preset.unavailable is not None):
         say(f"{preset.name}: {preset.title}")
-        say(f"    {preset.unavailable or 'installed'}")
+        used = "; used without --preset" if preset.name == default else ""
+        say(f"    {preset.unavailable or 'installed'}{used}")
         if options.examples:
             print_examples(preset)
     return 0

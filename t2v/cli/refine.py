@@ -18,7 +18,7 @@ from t2v.device import default_preset
 from t2v.errors import ConfigError, FileError, MediaError, T2VError
 from t2v.output_names import check_output, free_path
 from t2v.settings.config import GenerationConfig
-from t2v.settings.presets import find_preset
+from t2v.settings.presets import Preset, find_preset, list_presets
 from t2v.settings.sizes import SIDES, fit_area
 
 
@@ -56,9 +56,10 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sharpens any video. It stays as long as it is, with a constant frame rate, without sound.
 
-    Without --prompt, prompt and seed are those that a video of Longtake records.
+    Without --prompt, prompt and seed are those that a video of Longtake records; without --preset,
+    the preset, if its refiner is here.
     """
-    preset = find_preset(options.preset) if options.preset else default_preset()[0]
+    preset = find_preset(options.preset) if options.preset else refining_preset(options.video)
     check_memory(options.memory)
     settings = preset.find_refiner()
 
@@ -106,6 +107,20 @@ def run(options: argparse.Namespace) -> int:
         report_kept(written)
         raise failure
     return report(written, interrupted)
+
+
+def refining_preset(video: Path) -> Preset:
+    """The preset that made a video, if its refiner is here; else the default one.
+
+    Raises:
+        MediaError: there is no such file.
+    """
+    from t2v.provenance import find_values
+
+    preset = list_presets().get(str(find_values(video).get("preset")))
+    if preset is None or preset.refiner_unavailable:
+        return default_preset()[0]
+    return preset
 
 
 def read_settings(options: argparse.Namespace) -> dict[str, Any]:

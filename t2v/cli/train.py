@@ -28,8 +28,8 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--out",
         type=Path,
-        help="Folder of the weights (bundled: assets/shapes). Of an --arm by default the one in "
-        "which `longtake benchmark` looks for it.",
+        help="Folder of the weights (bundled: assets/shapes, assets/storybook). Of an --arm by "
+        "default the one in which `longtake benchmark` looks for it.",
     )
     command.add_argument(
         "--work",

@@ -1,6 +1,6 @@
 """Finished video files: H.264 in mp4, written chunk by chunk in constant memory.
 
-with VideoWriter(path, fps=8, metadata={"prompt": "a red star"}) as writer:
+with VideoWriter(path, fps=8, metadata={"prompt": "a penguin in the snow"}) as writer:
     for chunk in chunks:
         writer.write(chunk.frames)
 """

@@ -1,8 +1,8 @@
 """Bases: the kinds of models that a preset can be built on, and what each of them can do.
 
-The paper's method, which `shapes` and `modelscope` have, remembers frames: the CAM reads the last
-8, the APM the first one. Helios remembers latents: a history of the last ones, and the first one.
-The settings of one pair of memories mean nothing to the other.
+The paper's method, which `storybook`, `shapes` and `modelscope` have, remembers frames: the CAM
+reads the last 8, the APM the first one. Helios remembers latents: a history of the last ones, and
+the first one. The settings of one pair of memories mean nothing to the other.
 
 The baselines are methods to compare the paper's with. Their only memory is the end of the video so
 far (FramePack's also its first frame), which cannot be switched off.

@@ -31,8 +31,8 @@ class GenerationConfig:
     prompt: str = setting(
         kind="text",
         label="Prompt",
-        help="What the video shows. '0: a red star / 6: a blue ring' changes the prompt at chunk "
-        "6; '6-9:' blends it in over chunks 6 to 9. Chunks count from 0.",
+        help="What the video shows. '0: a red car / 6: a blue car' changes the prompt at chunk 6; "
+        "'6-9:' blends it in over chunks 6 to 9. Chunks count from 0.",
         max_length=MAX_PROMPT_LENGTH,
         placeholder="What should the video show?",
         is_advanced=False,

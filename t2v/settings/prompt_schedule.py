@@ -1,4 +1,4 @@
-"""Prompt and seed schedules: "0: a red star / 6: a blue ring / 12-15: a ring at night".
+"""Prompt and seed schedules: "0: a red car / 6: a blue car / 12-15: a car at night".
 
 Entries may also have a line each, or be separated by a semicolon, a bar or a comma; then a space
 must follow the colon, so that "a clock, 12:30" is a text.
@@ -107,7 +107,7 @@ def change_from(changes: tuple[Keyframe, ...], chunk: int, text: str, blend: int
     setting = join_changes(changed)
     read = parse_prompt(setting) if changed[0].chunk == 0 else parse_changes("it", setting)
     if [str(change) for change in read] != [str(change) for change in changed]:
-        raise ConfigError("prompt must not hold entries of its own, as ' / 6: a ring' is one")
+        raise ConfigError("prompt must not hold entries of its own, as ' / 6: a car' is one")
     return setting
 
 

@@ -1,10 +1,10 @@
 """`longtake train --arm`: other ways to condition chunks, trained in place of the CAM.
 
-Every arm starts from the bundled weights and learns from the same batches for as many steps. As in
-the paper's ablation there is no APM. With injectors, the base model is frozen as in the paper: only
-they and the extractor learn, which starts as a copy of the base model's encoder. Arms that
+Every arm starts from the weights of `shapes` and learns from the same batches for as many steps. As
+in the paper's ablation there is no APM. With injectors, the base model is frozen as in the paper:
+only they and the extractor learn, which starts as a copy of the base model's encoder. Arms that
 concatenate have no extractor: there the encoder itself learns, at the same rates. The arm `cam` is
-the CAM itself from such a start: the bundled one has been trained for longer, with its base.
+the CAM itself from such a start: that of `shapes` has been trained for longer, with its base.
 """
 
 import time

@@ -181,9 +181,9 @@ class Recipe:
         }
 
     def _train_refiner(self, encoders: FrozenEncoders) -> None:
-        settings = named_preset("shapes").refiner
+        settings = named_preset(self.training.world).refiner
         if settings is None:
-            raise ConfigError("the shapes preset has no refiner")
+            raise ConfigError(f"the {self.training.world} preset has no refiner")
         stage = RefinerStage(encoders, self.steps["refiner"], settings)
         if self.training.start_from is not None:
             trained = find_preset(self.training.start_from)

@@ -129,7 +129,7 @@ def words(example: Example) -> str:
 def describe_schedule(preset: Preset) -> str:
     """How a prompt changes during a video, in words that the preset knows: those of examples."""
     prompts = sorted(preset.examples, key=len)
-    first, second = prompts[:2] if len(prompts) > 1 else ("a red star", "a blue ring")
+    first, second = prompts[:2] if len(prompts) > 1 else ("a red car", "a blue car")
     return tr(SCHEDULE, first=first, second=second)
 
 

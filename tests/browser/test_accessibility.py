@@ -49,7 +49,7 @@ def test_axe_finds_nothing_of_ours_in_any_state(serve, visit, width):
         report = pytest.fail if "CI" in os.environ and shutil.which("npm") else pytest.skip
         report("axe-core is not installed: npm ci")
     steps = StepGate()
-    url, _ = serve(PaintingStream(gate=steps), preset=named_preset("shapes"))
+    url, _ = serve(PaintingStream(gate=steps), preset=named_preset("storybook"))
     page = visit(url)
     page.set_viewport_size({"width": width, "height": 900})
     assert ours(page) == []  # the first view

@@ -34,24 +34,24 @@ IS_WIDE = """() => {
 
 
 @pytest.fixture
-def shapes(serve):
+def bundled(serve):
     """The page of the bundled preset, painted by the fake stream; gives (address, worker)."""
-    return serve(PaintingStream(), preset=named_preset("shapes"))
+    return serve(PaintingStream(), preset=named_preset("storybook"))
 
 
-def test_an_example_plays_in_the_first_view_and_says_what_it_is(shapes, visit):
-    page = visit(shapes[0])
+def test_an_example_plays_in_the_first_view_and_says_what_it_is(bundled, visit):
+    page = visit(bundled[0])
     page.wait_for_function("document.querySelector('.showcase video')?.currentTime > 0.3")
     text = page.locator(".showcase").inner_text()
-    assert "Example" in text and named_preset("shapes").examples[2] in text
+    assert "Example" in text and named_preset("storybook").examples[0] in text
     assert page.locator(".showcase video").get_attribute("aria-label").startswith("Example video")
 
 
-def test_a_click_on_an_example_makes_its_video(shapes, visit):
-    url, worker = shapes
+def test_a_click_on_an_example_makes_its_video(bundled, visit):
+    url, worker = bundled
     page = visit(url)
-    preset = named_preset("shapes")
-    prompt = preset.examples[2]
+    preset = named_preset("storybook")
+    prompt = preset.examples[0]
     page.locator("#seconds input").fill("3")
     page.get_by_role("button", name=prompt).click()
     settings = worker.record(run_of(page)).settings
@@ -61,8 +61,8 @@ def test_a_click_on_an_example_makes_its_video(shapes, visit):
     assert page.get_by_label("Prompt", exact=True).input_value() == prompt
 
 
-def test_seconds_and_chunks_follow_each_other(shapes, visit):
-    page = visit(shapes[0])
+def test_seconds_and_chunks_follow_each_other(bundled, visit):
+    page = visit(bundled[0])
     seconds, chunks = page.locator("#seconds input"), page.locator("#chunks input")
     seconds.fill("8.5")
     page.wait_for_function("document.querySelector('#chunks input').value === '8'")
@@ -86,8 +86,8 @@ def test_the_time_that_a_video_takes_is_said_before_it_is_made(serve, visit):
     page.locator("#estimate").get_by_text("min here").wait_for()
 
 
-def test_the_folded_form_fits_a_screen_and_every_control_is_in_it(shapes, visit):
-    page = visit(shapes[0])
+def test_the_folded_form_fits_a_screen_and_every_control_is_in_it(bundled, visit):
+    page = visit(bundled[0])
     page.locator("#examples img").first.wait_for()
     boxes = [page.locator(part).bounding_box() for part in ("#compose", "#settings-column")]
     assert boxes[-1]["y"] + boxes[-1]["height"] - boxes[0]["y"] <= 900
@@ -103,8 +103,8 @@ def test_the_folded_form_fits_a_screen_and_every_control_is_in_it(shapes, visit)
         assert page.get_by_label(label, exact=True).first.is_visible()
 
 
-def test_a_wide_screen_is_used(shapes, visit):
-    page = visit(shapes[0])
+def test_a_wide_screen_is_used(bundled, visit):
+    page = visit(bundled[0])
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.wait_for_function(IS_WIDE)
 
@@ -128,8 +128,8 @@ def test_on_a_phone_everything_can_be_touched_and_progress_is_in_view(serve, vis
     assert page.evaluate(TOO_SMALL) == []
 
 
-def test_on_a_phone_no_number_is_cut(shapes, visit):
-    page = visit(shapes[0])
+def test_on_a_phone_no_number_is_cut(bundled, visit):
+    page = visit(bundled[0])
     page.set_viewport_size({"width": 390, "height": 844})
     for panel in ("#memory", "#more-settings"):
         open_settings(page, panel)

@@ -88,13 +88,13 @@ def test_a_prompt_whose_video_was_refused_outlives_a_reload(serve, visit):
 
 
 def test_unknown_words_are_marked_while_typing_and_the_known_ones_can_be_seen(serve, visit):
-    url, _ = serve(PaintingStream(), preset=named_preset("shapes"))
+    url, _ = serve(PaintingStream(), preset=named_preset("storybook"))
     page = visit(url)
     page.get_by_label("Prompt", exact=True).press_sequentially("a red zebra")
     page.locator("#unknown-words").get_by_text("does not know zebra").wait_for()
-    page.get_by_label("Prompt", exact=True).fill("a red star")
+    page.get_by_label("Prompt", exact=True).fill("a red car")
     page.locator("#unknown-words").get_by_text("zebra").wait_for(state="hidden")
     known = page.locator("#vocabulary p")
     assert not known.is_visible()
     page.get_by_text("words that it reads").click()
-    assert "rhombus" in known.inner_text() and "zebra" not in known.inner_text()
+    assert "squirrel" in known.inner_text() and "zebra" not in known.inner_text()

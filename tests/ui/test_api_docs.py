@@ -18,7 +18,7 @@ ADDRESS = "http://127.0.0.1:7860"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
-    presets = {"shapes": find_preset("shapes")} | list_presets()
+    presets = {"storybook": find_preset("storybook")} | list_presets()
     with serving(open_stream, presets, folder) as (url, _):
         yield url
 

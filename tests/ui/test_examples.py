@@ -27,6 +27,9 @@ from tests.support.page import Page
 
 
 SHAPES = named_preset("shapes")
+with_pictures = pytest.mark.parametrize(
+    "preset", [named_preset("storybook"), SHAPES], ids=lambda preset: preset.name
+)
 MAX_BYTES = 300_000  # of one file: they are parts of the page
 
 
@@ -40,11 +43,12 @@ def frames_of(picture) -> np.ndarray:
         return np.stack([np.asarray(one.convert("RGB")) for one in ImageSequence.Iterator(image)])
 
 
-def test_every_example_of_the_bundled_preset_has_a_small_picture_of_its_defaults():
-    examples = preset_examples(SHAPES)
-    assert [example.prompt for example in examples] == list(SHAPES.examples)
+@with_pictures
+def test_every_example_of_a_bundled_preset_has_a_small_picture_of_its_defaults(preset):
+    examples = preset_examples(preset)
+    assert [example.prompt for example in examples] == list(preset.examples)
     for example in examples:
-        assert example.config == SHAPES.config(prompt=example.prompt)
+        assert example.config == preset.config(prompt=example.prompt)
         assert example.picture.stat().st_size < 10_000
         assert example.moving.stat().st_size < 50_000
         assert len(frames_of(example.moving)) >= 16
@@ -52,11 +56,12 @@ def test_every_example_of_the_bundled_preset_has_a_small_picture_of_its_defaults
         assert path.stat().st_size < MAX_BYTES
 
 
-def test_the_video_of_the_first_view_is_one_of_the_examples():
-    [example] = [example for example in preset_examples(SHAPES) if example.video]
+@with_pictures
+def test_the_video_of_the_first_view_is_one_of_the_examples(preset):
+    [example] = [example for example in preset_examples(preset) if example.video]
     assert read_provenance(example.video).config == example.config
     assert len(read_frames(example.video)) == 88
-    text = showcase(SHAPES)
+    text = showcase(preset)
     assert "data:video/mp4;base64," in text and example.prompt in text
     assert showcase(painted_preset()) == ""
 
@@ -110,8 +115,9 @@ def test_an_example_that_is_damaged_or_of_another_version_is_left_out(tmp_path):
 
 
 @pytest.mark.slow
-def test_pictures_are_what_their_settings_make():
-    generator, examples = Generator.load("shapes"), preset_examples(SHAPES)[:2]
+@with_pictures
+def test_pictures_are_what_their_settings_make(preset):
+    generator, examples = Generator.load(preset), preset_examples(preset)[:2]
     shown = [frames_of(example.moving)[:16].astype(float) for example in examples]
     for number, example in enumerate(examples):
         [frames] = [

@@ -25,6 +25,18 @@ def test_unknown_words_are_told_without_loading_the_model(prompt, words):
     assert unknown_words(named_preset("shapes"), prompt) == words
 
 
+@pytest.mark.parametrize(
+    "prompt, words",
+    [
+        ("a purple elephant dancing", ["dancing"]),
+        ("A camel resting on the snow field.", []),
+        ("a red star", ["star"]),
+    ],
+)
+def test_every_model_has_a_vocabulary_of_its_own(prompt, words):
+    assert unknown_words(named_preset("storybook"), prompt) == words
+
+
 def test_a_model_that_reads_parts_of_words_knows_all(tmp_path):
     assert unknown_words(painted_preset(weights=str(tmp_path)), "a purple elephant") == []
 

@@ -28,7 +28,17 @@ OTHERS = [other for other in READERS if other != ENGLISH]
 # Names, not words: the page has them in every language.
 NAMES = {"Longtake", "CAM", "APM", "GIF", "JSON", "GPU", "Helios", "ModelScope", "Shapes"}
 NAMES |= {"Storybook", "red", "orange", "yellow", "green", "blue", "purple", "pink", "white"}
-NAMES |= {"zeroscope", "ffmpeg", "ffprobe", "json", "zip", "StreamingT", "shapes", "UTC"}
+NAMES |= {
+    "zeroscope",
+    "ffmpeg",
+    "ffprobe",
+    "json",
+    "zip",
+    "StreamingT",
+    "shapes",
+    "storybook",
+    "UTC",
+}
 NAMES |= {"SVD", "VGen", "SparseCtrl", "FreeNoise", "FramePack", "SkyReels", "Transformer"}
 
 
@@ -116,7 +126,7 @@ def test_texts_in_the_styles_are_those_that_the_script_replaces():
 
 def test_the_page_has_no_english_left_in_another_language(worker):
     presets = list_presets()
-    page = build_page(worker, presets, "shapes", is_streaming=False)
+    page = build_page(worker, presets, "storybook", is_streaming=False)
     shown = page.config["components"]
     with speaking(CHINESE):
         translated = page.config["components"]
@@ -125,8 +135,8 @@ def test_the_page_has_no_english_left_in_another_language(worker):
         assert (before["id"], before["type"]) == (after["id"], after["type"])
         assert before["props"].keys() == after["props"].keys()
         words |= english_words(" ".join(seen_texts(after)))
-    prompts = english_words(" ".join(presets["shapes"].examples))
-    prompts |= set(known_words(presets["shapes"]))
+    prompts = english_words(" ".join(presets["storybook"].examples))
+    prompts |= set(known_words(presets["storybook"]))
     choices = {"ddim", "dpmsolver", "unipc", "causal", "shared_noise", "independent"}
     endpoint = {"Event", "Files", "Run"}  # of programs, in a row that is not shown
     assert words - prompts - choices - NAMES == endpoint

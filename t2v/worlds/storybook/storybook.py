@@ -23,9 +23,9 @@ class Storybook(World[Scene]):
     name = "storybook"
     examples = (
         "a squirrel jumping over the snow field",
-        "a red camel resting on the snow field",
+        "a camel resting on the snow field",
         "a tiger walking on the street",
-        "a white horse running to the right on the meadow",
+        "a camel running on the snow field",
         "a purple whale swimming left in the ocean",
         "a rocket taking off in the night sky",
         "a yellow car driving to the left in the desert",
