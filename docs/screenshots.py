@@ -203,8 +203,8 @@ def animate(browser: Browser, url: str, path: Path, frames_per_second: int = 4) 
         page.wait_for_timeout(1000 / frames_per_second)
     # Each picture stays as long as it took until the next: a screenshot is slow on a busy machine.
     durations = [round(1000 * (after - before)) for before, after in pairwise(times)] + [2000]
-    small = [picture.resize((960, 645), Image.Resampling.LANCZOS) for picture in pictures]
-    small = [picture.quantize(96, dither=Image.Dither.NONE) for picture in small]
+    small = [picture.resize((720, 484), Image.Resampling.LANCZOS) for picture in pictures]
+    small = [picture.quantize(64, dither=Image.Dither.NONE) for picture in small]
     small[0].save(
         path,
         save_all=True,
