@@ -30,7 +30,7 @@ from t2v.settings.presets import find_preset
 
 
 SHORT_FRAMES, LONG_FRAMES = 24, 400
-ROUNDS = 3
+ROUNDS = 3  # so that a short load on the machine does not decide a median
 
 
 def measure_speed(preset_name: str, num_chunks: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ import argparse
 import io
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +28,7 @@ PICTURES = (
     ("narrow", "dark"),
     ("full", "light"),
 )
+FILM_SIZE, FRAMES_PER_SECOND = (720, 484), 4
 HIGHEST = 1000  # pixels of a panel: tables go on for pages
 COLOURS = 200  # of a picture: flat surfaces need few
 CHROMIUM = "/usr/bin/chromium"
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
     parser.add_argument("--chunks", type=int, default=10)
     parser.add_argument("--animation", type=Path, help="record one run as this GIF instead")
+    parser.add_argument("--first-visit", type=Path, help="record a first visit as this GIF instead")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     executable = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
@@ -55,6 +58,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         if options.animation:
             animate(browser, options.url, options.animation)
+            return
+        if options.first_visit:
+            animate_first_visit(browser, options.url, options.first_visit)
             return
         take_all(browser, options.url, options.out, options.chunks)
         browser.close()
@@ -189,21 +195,44 @@ def generate(page: Page, num_chunks: int, *, refine: bool = False) -> None:
     page.wait_for_function("location.search.includes('run=')")
 
 
-def animate(browser: Browser, url: str, path: Path, frames_per_second: int = 4) -> None:
+def animate(browser: Browser, url: str, path: Path) -> None:
     """The wide page from the click on Generate until the finished video is shown."""
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.goto(f"{url}?__theme=light")
     page.get_by_role("button", name="Generate", exact=True).wait_for()
     page.wait_for_timeout(1000)
     generate(page, 10)
-    pictures, times = [], []
-    while not page.locator("#screen.over").count():
-        times.append(time.monotonic())
-        pictures.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-        page.wait_for_timeout(1000 / frames_per_second)
+    save_film(film(page, lambda: page.locator("#screen.over").count() > 0), path)
+
+
+def animate_first_visit(browser: Browser, url: str, path: Path) -> None:
+    """The wide page as it opens, a click on the first example, and its video until it is over."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.goto(f"{url}?new&__theme=light", wait_until="commit")
+    page.locator(".showcase video").wait_for()
+    example = page.locator("#examples button").first
+    pictures = film(page, example.is_visible)
+    example.click()
+    pictures += film(page, lambda: page.locator(".status.finished").count() > 0)
+    save_film(pictures, path)
+
+
+def film(page: Page, is_over: Callable[[], bool]) -> list[tuple[float, Image.Image]]:
+    """Pictures of the page, and when each was taken, until it is over; one at least."""
+    pictures = []
+    while True:
+        taken = time.monotonic()
+        pictures.append((taken, Image.open(io.BytesIO(page.screenshot())).convert("RGB")))
+        if is_over():
+            return pictures
+        page.wait_for_timeout(1000 / FRAMES_PER_SECOND)
+
+
+def save_film(film: Sequence[tuple[float, Image.Image]], path: Path) -> None:
     # Each picture stays as long as it took until the next: a screenshot is slow on a busy machine.
+    times = [taken for taken, _ in film]
     durations = [round(1000 * (after - before)) for before, after in pairwise(times)] + [2000]
-    small = [picture.resize((720, 484), Image.Resampling.LANCZOS) for picture in pictures]
+    small = [picture.resize(FILM_SIZE, Image.Resampling.LANCZOS) for _, picture in film]
     small = [picture.quantize(64, dither=Image.Dither.NONE) for picture in small]
     small[0].save(
         path,

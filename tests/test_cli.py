@@ -318,7 +318,10 @@ def test_running_out_of_memory_gives_one_sentence(generate, monkeypatch, capsys,
 
 def test_presets_are_listed_with_whether_they_can_run(preset, capsys):
     assert cli.main(["presets"]) == 0
-    assert capsys.readouterr().out == "odd: Odd: for tests\n    installed; used without --preset\n"
+    assert (
+        capsys.readouterr().out
+        == "odd: Odd: for tests\n    installed; the default of app and generate\n"
+    )
     assert cli.main(["presets", "odd"]) == 0
     output = capsys.readouterr().out
     assert output.startswith("odd: Odd: for tests\n    installed\n    Bundled: needs no download")

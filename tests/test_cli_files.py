@@ -103,7 +103,10 @@ def test_refine_takes_the_prompt_of_the_sidecar_and_other_options_override_it(fo
 
 
 @pytest.mark.parametrize("made_by, refined_by", [("shapes", "shapes"), ("helios", "storybook")])
-def test_refine_uses_the_preset_of_the_video_if_it_can_refine(folder, made_by, refined_by):
+def test_refine_uses_the_preset_of_the_video_if_it_can_refine(
+    folder, monkeypatch, made_by, refined_by
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     write_video(folder / "a.mp4", metadata=Provenance(config=CONFIG, preset=made_by).to_json())
     assert cli.main(["refine", "a.mp4"]) == 0
     assert read_metadata(folder / "a-refined.mp4")["preset"] == refined_by

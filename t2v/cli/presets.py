@@ -24,10 +24,13 @@ def run(options: argparse.Namespace) -> int:
             raise PresetError(f"NAME must be one of {', '.join(presets)}, got {options.name!r}")
         explain(presets[options.name])
         return 0
-    default = default_preset()[0].name
+    try:
+        default = default_preset()[0].name
+    except PresetError:  # the bundled weights are missing: that is what the list says
+        default = None
     for preset in sorted(presets.values(), key=lambda preset: preset.unavailable is not None):
         say(f"{preset.name}: {preset.title}")
-        used = "; used without --preset" if preset.name == default else ""
+        used = "; the default of app and generate" if preset.name == default else ""
         say(f"    {preset.unavailable or 'installed'}{used}")
         if options.examples:
             print_examples(preset)

@@ -14,7 +14,7 @@ from t2v.cli.arguments import (
 )
 from t2v.cli.progress import print_notices, report, report_kept, with_progress
 from t2v.cli.terminal import say
-from t2v.device import default_preset
+from t2v.device import default_preset, has_gpu
 from t2v.errors import ConfigError, FileError, MediaError, T2VError
 from t2v.output_names import check_output, free_path
 from t2v.settings.config import GenerationConfig
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def refining_preset(video: Path) -> Preset:
-    """The preset that made a video, if its refiner is here; else the default one.
+    """The preset that made a video, if its refiner can run here; else the default one.
 
     Raises:
         MediaError: there is no such file.
@@ -118,7 +118,7 @@ def refining_preset(video: Path) -> Preset:
     from t2v.provenance import find_values
 
     preset = list_presets().get(str(find_values(video).get("preset")))
-    if preset is None or preset.refiner_unavailable:
+    if preset is None or preset.refiner_unavailable or (preset.needs_gpu and not has_gpu()):
         return default_preset()[0]
     return preset
 

@@ -22,7 +22,9 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """
     if device.type != "cpu":
         return True
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # switched off: ATEN_CPU_CAPABILITY
+    if (
+        torch.backends.cpu.get_cpu_capability() != "AVX512"
+    ):  # or switched off by ATEN_CPU_CAPABILITY
         return False
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 

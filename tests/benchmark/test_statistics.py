@@ -1,10 +1,15 @@
 """Means, paired differences and criteria over prompts; numbers that were worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from t2v.evaluation.benchmark.criteria import excess_beyond_half, found
+from t2v.evaluation.benchmark.criteria import excess_beyond_half, found, judge
+from t2v.evaluation.benchmark.plan import Plan, Prompts
+from t2v.evaluation.benchmark.results import Results
 from t2v.evaluation.benchmark.statistics import Column, column_of, compare, summarize
+from t2v.evaluation.benchmark.suites import SUITES
 from t2v.evaluation.benchmark.table import number, with_ends, with_missing
 from t2v.evaluation.metrics.intervals import ratio_of_means
 
@@ -67,6 +72,22 @@ def test_a_criterion_is_met_unmet_or_unknown():
     assert found("seams", pairs[:3], excess_beyond_half, lambda *_: True)["met"] is None
     nothing = found("ratio", np.zeros((5, 2)), ratio_of_means, lambda *_: True)
     assert (nothing["met"], nothing["value"]) == (None, None)  # 0 / 0
+
+
+def test_stability_compares_the_last_length_with_the_first():
+    def measured(adherence):
+        return {"mawe_code": {"value": 0.3}, "adherence": {"value": adherence}}
+
+    lengths = {"120": measured(1.0), "160": measured(0.0), "220": measured(0.5)}
+    suite = replace(SUITES["stability"], arms=("cam",))
+    plan = Plan(
+        suite=suite, arms=suite.arms, num_chunks=30, prompts=Prompts("p.txt", ("a",) * 4, "0"),
+        num_prompts=4, num_seeds=1, lengths=(120, 160, 220),
+    )  # fmt: skip
+    results = Results(plan, {"cam": {(prompt, 0): {"lengths": lengths} for prompt in range(4)}})
+    rows = {row["asked"]: (row["value"], row["met"]) for row in judge(results)}
+    asked = "of cam after 220 frames within 15 % of that after 120"
+    assert rows == {f"MAWE {asked}": (1.0, True), f"adherence {asked}": (0.5, False)}
 
 
 def test_a_rival_without_any_seam_is_not_beaten_by_one_with_a_seam():

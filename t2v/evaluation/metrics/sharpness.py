@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 
-STEEPEST = 0.01  # of a frame's pixels: fewer than lie on outlines, so that flat ones do not count
+STEEPEST = 0.01  # share of a frame's pixels; small, so that flat areas do not lower the mean
 
 
 def outline_gradient(frame: UInt8[np.ndarray, "h w 3"]) -> float:
